@@ -1,0 +1,144 @@
+/* What Swift cannot call in Linux' C interface: GNU-only functions, variadic functions, macros, flexible arrays.
+ * Each function returns the call's result, or -errno. */
+#pragma once
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/inotify.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <linux/stat.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <time.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+/* Glibc's Swift module is built without _GNU_SOURCE, which hides these. */
+extern int fallocate(int fd, int mode, off_t offset, off_t length);
+extern long syscall(long number, ...);
+
+enum {
+    STORLIB_O_TMPFILE = 020000000 | 0200000,
+    STORLIB_O_PATH = 010000000,
+    STORLIB_O_DIRECTORY = 0200000,
+    STORLIB_AT_EMPTY_PATH = 0x1000,
+    STORLIB_FALLOC_FL_KEEP_SIZE = 1,
+    STORLIB_RENAME_NOREPLACE = 1,
+    STORLIB_FS_NOCOW_FL = 0x00800000,
+};
+
+static inline long storlib_result(long result) { return result < 0 ? -errno : result; }
+
+static inline int storlib_openat2(int directory, const char *_Nonnull path, int flags, unsigned mode, uint64_t resolve) {
+    struct open_how how;
+    memset(&how, 0, sizeof how);
+    how.flags = (uint64_t)(unsigned)flags;
+    how.mode = mode;
+    how.resolve = resolve;
+    return (int)storlib_result(syscall(SYS_openat2, directory, path, &how, sizeof how));
+}
+static inline int storlib_open(const char *_Nonnull path, int flags, unsigned mode) {
+    return (int)storlib_result(open(path, flags, mode));
+}
+static inline int storlib_statx(int directory, const char *_Nonnull path, int flags, struct statx *_Nonnull result) {
+    return (int)storlib_result(syscall(SYS_statx, directory, path, flags, STATX_BASIC_STATS | STATX_BTIME, result));
+}
+static inline uint64_t storlib_statx_device(const struct statx *_Nonnull status) {
+    return (uint64_t)status->stx_dev_major << 32 | status->stx_dev_minor;
+}
+static inline int storlib_mkdirat(int directory, const char *_Nonnull path, unsigned mode) {
+    return (int)storlib_result(mkdirat(directory, path, mode));
+}
+static inline int storlib_unlinkat(int directory, const char *_Nonnull path, int flags) {
+    return (int)storlib_result(unlinkat(directory, path, flags));
+}
+static inline int storlib_linkat(int from, const char *_Nonnull old, int to, const char *_Nonnull name, int flags) {
+    return (int)storlib_result(linkat(from, old, to, name, flags));
+}
+static inline int storlib_renameat2(int from, const char *_Nonnull old, int to, const char *_Nonnull name, unsigned flags) {
+    return (int)storlib_result(syscall(SYS_renameat2, from, old, to, name, flags));
+}
+static inline int storlib_symlinkat(const char *_Nonnull target, int directory, const char *_Nonnull name) {
+    return (int)storlib_result(symlinkat(target, directory, name));
+}
+static inline int storlib_fallocate(int fd, int mode, int64_t offset, int64_t length) {
+    return (int)storlib_result(fallocate(fd, mode, offset, length));
+}
+static inline int storlib_ftruncate(int fd, int64_t length) { return (int)storlib_result(ftruncate(fd, length)); }
+static inline int storlib_fsync(int fd) { return (int)storlib_result(fsync(fd)); }
+static inline int storlib_fchmod(int fd, unsigned mode) { return (int)storlib_result(fchmod(fd, mode)); }
+static inline int storlib_fchown(int fd, unsigned owner, unsigned group) {
+    return (int)storlib_result(fchown(fd, owner, group));
+}
+static inline int storlib_flock(int fd, int operation) { return (int)storlib_result(flock(fd, operation)); }
+static inline int storlib_close(int fd) { return (int)storlib_result(close(fd)); }
+static inline long storlib_pread(int fd, void *_Nonnull buffer, size_t count, int64_t offset) {
+    return storlib_result(pread(fd, buffer, count, offset));
+}
+static inline long storlib_read(int fd, void *_Nonnull buffer, size_t count) {
+    return storlib_result(read(fd, buffer, count));
+}
+static inline long storlib_write(int fd, const void *_Nonnull buffer, size_t count) {
+    return storlib_result(write(fd, buffer, count));
+}
+static inline long storlib_pwrite(int fd, const void *_Nonnull buffer, size_t count, int64_t offset) {
+    return storlib_result(pwrite(fd, buffer, count, offset));
+}
+static inline int storlib_statvfs(int fd, struct statvfs *_Nonnull result) {
+    return (int)storlib_result(fstatvfs(fd, result));
+}
+static inline int64_t storlib_filesystem_magic(int fd) {
+    struct statfs status;
+    return fstatfs(fd, &status) < 0 ? -errno : (int64_t)(uint32_t)status.f_type;
+}
+static inline int storlib_get_inode_flags(int fd, int *_Nonnull flags) {
+    return (int)storlib_result(ioctl(fd, FS_IOC_GETFLAGS, flags));
+}
+static inline int storlib_set_inode_flags(int fd, int flags) {
+    return (int)storlib_result(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+}
+static inline long storlib_fgetxattr(int fd, const char *_Nonnull name, void *_Nullable value, size_t size) {
+    return storlib_result(fgetxattr(fd, name, value, size));
+}
+static inline int storlib_fsetxattr(int fd, const char *_Nonnull name, const void *_Nonnull value, size_t size) {
+    return (int)storlib_result(fsetxattr(fd, name, value, size, 0));
+}
+
+/* struct linux_dirent64 ends with a flexible array. */
+static inline long storlib_getdents(int fd, void *_Nonnull buffer, size_t size) {
+    return storlib_result(syscall(SYS_getdents64, fd, buffer, size));
+}
+static inline uint16_t storlib_dirent_length(const unsigned char *_Nonnull entry) {
+    uint16_t length;
+    memcpy(&length, entry + 16, sizeof length);
+    return length;
+}
+static inline const char *_Nonnull storlib_dirent_name(const unsigned char *_Nonnull entry) {
+    return (const char *)entry + 19;
+}
+
+static inline int storlib_inotify_init(void) { return (int)storlib_result(inotify_init1(02000000 | 04000)); }
+static inline int storlib_inotify_add_watch(int fd, const char *_Nonnull path, uint32_t mask) {
+    return (int)storlib_result(inotify_add_watch(fd, path, mask));
+}
+static inline int storlib_inotify_rm_watch(int fd, int watch) {
+    return (int)storlib_result(inotify_rm_watch(fd, watch));
+}
+static inline int storlib_pipe(int ends[_Nonnull 2]) { return (int)storlib_result(pipe(ends)); }
+static inline int storlib_poll(struct pollfd *_Nonnull files, unsigned long count, int milliseconds) {
+    return (int)storlib_result(poll(files, count, milliseconds));
+}
+static inline int storlib_sem_timedwait(sem_t *_Nonnull semaphore, const struct timespec *_Nonnull deadline) {
+    return (int)storlib_result(sem_timedwait(semaphore, deadline));
+}

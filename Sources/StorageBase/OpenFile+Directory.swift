@@ -1,0 +1,138 @@
+internal import CLinux
+
+/// What this file, as a directory, does with the names in it. No name leads out of the directory: `openat2` with
+/// `RESOLVE_BENEATH` refuses `..`, absolute paths and links that would.
+extension OpenFile {
+    /// Opens a name beneath this directory.
+    ///
+    /// The corresponding C function is `openat2`.
+    ///
+    /// - Throws: `StorageError` with code `outsidePool` where the name, or a link that it is, leads out.
+    package func open(
+        _ name: String,
+        _ flags: OpenFlags,
+        mode: UInt32 = 0,
+        action: @autoclosure () -> String? = nil
+    ) throws(StorageError) -> OpenFile {
+        try Self.checkNoZeroByte(name)
+        let path = pathOfEntry(name)
+        let resolve = UInt64(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+        while true {
+            do throws(StorageError) {
+                let opened = try systemCall("openat2", action() ?? "open '\(path)'", path: path) {
+                    unsafe storlib_openat2(descriptor, name, flags.rawValue | O_CLOEXEC, mode, resolve)
+                }
+                return OpenFile(adopting: opened, path: path)
+            } catch {
+                // EAGAIN: a directory was renamed meanwhile, and the kernel cannot tell whether `..` leads out.
+                guard error.code == .busy else { throw error }
+            }
+        }
+    }
+
+    /// What the file system knows of a name in this directory, of a link itself and not of what it names.
+    ///
+    /// The corresponding C function is `statx`.
+    package func status(of name: String) throws(StorageError) -> FileStatus {
+        try Self.checkNoZeroByte(name)
+        var result = statx()
+        let path = pathOfEntry(name)
+        try systemCall("statx", "read the status of '\(path)'", path: path) {
+            unsafe storlib_statx(descriptor, name, AT_SYMLINK_NOFOLLOW, &result)
+        }
+        return FileStatus(result)
+    }
+
+    /// The names in this directory, without `.` and `..`, in the file system's order; nil stands for a name that is
+    /// not UTF-8.
+    ///
+    /// The corresponding C function is `getdents64`.
+    package func entryNames() throws(StorageError) -> [String?] {
+        // A descriptor of its own: reading moves the position that all users of one share.
+        let directory = try open(".", [.readOnly, .directory])
+        var names: [String?] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = try systemCall("getdents64", "list '\(path)'", path: path) {
+                unsafe buffer.withUnsafeMutableBytes { buffer in
+                    guard let start = buffer.baseAddress else { return 0 }
+                    return unsafe storlib_getdents(directory.descriptor, start, buffer.count)
+                }
+            }
+            if count == 0 { return names }
+            unsafe buffer.withUnsafeBufferPointer { buffer in
+                guard var entry = buffer.baseAddress else { return }
+                let end = unsafe entry + count
+                while unsafe entry < end {
+                    let name = unsafe String(validatingCString: storlib_dirent_name(entry))
+                    if name != ".", name != ".." { names.append(name) }
+                    unsafe entry += Int(storlib_dirent_length(entry))
+                }
+            }
+        }
+    }
+
+    /// Makes a directory; an existing one is an error with code `exists`.
+    ///
+    /// The corresponding C function is `mkdirat`.
+    package func makeDirectory(_ name: String, mode: UInt32) throws(StorageError) {
+        let path = pathOfEntry(name)
+        try systemCall("mkdirat", "make directory '\(path)'", path: path) {
+            unsafe storlib_mkdirat(descriptor, name, mode)
+        }
+    }
+
+    /// Removes a name, or a directory that is empty.
+    ///
+    /// The corresponding C function is `unlinkat`.
+    package func remove(_ name: String, directory: Bool = false) throws(StorageError) {
+        let path = pathOfEntry(name)
+        try systemCall("unlinkat", "remove '\(path)'", path: path) {
+            unsafe storlib_unlinkat(descriptor, name, directory ? AT_REMOVEDIR : 0)
+        }
+    }
+
+    /// Gives a file opened with ``OpenFlags/unnamed`` a name; an existing one is an error with code `exists`.
+    ///
+    /// The corresponding C function is `linkat`, by way of `/proc/self/fd`, which needs no privilege.
+    package func link(_ file: borrowing OpenFile, as name: String) throws(StorageError) {
+        let path = pathOfEntry(name)
+        let source = "/proc/self/fd/\(file.descriptor)"
+        try systemCall("linkat", "name '\(path)'", path: path) {
+            unsafe storlib_linkat(AT_FDCWD, source, descriptor, name, AT_SYMLINK_FOLLOW)
+        }
+    }
+
+    /// Renames within this directory.
+    ///
+    /// The corresponding C function is `renameat2`.
+    ///
+    /// - Parameter replacing: Whether an existing file of the new name is replaced; else it is an error with code
+    ///   `exists`.
+    package func rename(_ name: String, to newName: String, replacing: Bool) throws(StorageError) {
+        let path = pathOfEntry(newName)
+        try systemCall("renameat2", "name '\(path)'", path: path) {
+            unsafe storlib_renameat2(
+                descriptor,
+                name,
+                descriptor,
+                newName,
+                replacing ? 0 : UInt32(STORLIB_RENAME_NOREPLACE)
+            )
+        }
+    }
+
+    /// Makes a symbolic link; an existing name is an error with code `exists`.
+    ///
+    /// The corresponding C function is `symlinkat`.
+    package func makeSymbolicLink(_ name: String, to target: String) throws(StorageError) {
+        let path = pathOfEntry(name)
+        try systemCall("symlinkat", "make link '\(path)'", path: path) {
+            unsafe storlib_symlinkat(target, descriptor, name)
+        }
+    }
+
+    private func pathOfEntry(_ name: String) -> String {
+        path.hasSuffix("/") ? path + name : "\(path)/\(name)"
+    }
+}

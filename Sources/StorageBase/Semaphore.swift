@@ -1,0 +1,34 @@
+internal import CLinux
+
+/// A counting semaphore between threads.
+///
+/// The corresponding C type is `sem_t` (sem_overview(7)).
+@safe final class Semaphore: @unchecked Sendable {
+    // SAFETY: sem_post and sem_timedwait may be called on the same semaphore from any thread at once (POSIX).
+    private let semaphore: UnsafeMutablePointer<sem_t>
+
+    init() {
+        unsafe semaphore = .allocate(capacity: 1)
+        unsafe sem_init(semaphore, 0, 0)
+    }
+
+    deinit {
+        unsafe sem_destroy(semaphore)
+        unsafe semaphore.deallocate()
+    }
+
+    func signal() {
+        unsafe sem_post(semaphore)
+    }
+
+    /// Waits for a signal; false where none came in time.
+    func wait(seconds: Int) -> Bool {
+        var deadline = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &deadline)
+        deadline.tv_sec += seconds
+        while true {
+            let result = unsafe storlib_sem_timedwait(semaphore, &deadline)
+            if result != -EINTR { return result == 0 }
+        }
+    }
+}

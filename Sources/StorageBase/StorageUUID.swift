@@ -1,0 +1,106 @@
+/// A universally unique identifier (RFC 9562) of a pool, a volume or a secret.
+public struct StorageUUID: Hashable, Sendable {
+    /// The 16 bytes in network order, as two halves.
+    private let high: UInt64
+    private let low: UInt64
+
+    private init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// Makes a random UUID (version 4) from the system's random generator.
+    public static func random() -> StorageUUID {
+        var generator = SystemRandomNumberGenerator()
+        return StorageUUID(
+            high: generator.next() & ~0xF000 | 0x4000,
+            low: generator.next() & ~(3 << 62) | 1 << 63
+        )
+    }
+
+    /// Reads 32 hexadecimal digits, with hyphens or spaces between pairs and white space around, as libvirt does
+    /// (`virUUIDParse`).
+    ///
+    /// - Returns: Nil where the text is no UUID.
+    public init?(_ text: String) {
+        var digits: [UInt64] = []
+        digits.reserveCapacity(32)
+        let whiteSpace: Set<UInt8> = [0x20, 0x09, 0x0A, 0x0D]
+        let trimmed = text.utf8.drop(while: whiteSpace.contains)
+        var tail = false
+        for byte in trimmed {
+            if tail {
+                guard whiteSpace.contains(byte) else { return nil }
+                continue
+            }
+            if digits.count == 32 {
+                guard whiteSpace.contains(byte) else { return nil }
+                tail = true
+                continue
+            }
+            if byte == 0x2D || byte == 0x20 {
+                guard digits.count.isMultiple(of: 2) else { return nil }
+                continue
+            }
+            switch byte {
+            case 0x30...0x39: digits.append(UInt64(byte - 0x30))
+            case 0x41...0x46: digits.append(UInt64(byte - 0x41 + 10))
+            case 0x61...0x66: digits.append(UInt64(byte - 0x61 + 10))
+            default: return nil
+            }
+        }
+        guard digits.count == 32 else { return nil }
+        high = digits[..<16].reduce(0) { $0 << 4 | $1 }
+        low = digits[16...].reduce(0) { $0 << 4 | $1 }
+    }
+
+    /// Makes a UUID of its 16 bytes, in network order; nil where there are not 16.
+    package init?(bytes: [UInt8]) {
+        guard bytes.count == 16 else { return nil }
+        high = bytes[..<8].reduce(0) { $0 << 8 | UInt64($1) }
+        low = bytes[8...].reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// The 16 bytes, in network order.
+    package var bytes: [UInt8] {
+        [high, low].flatMap { half in (0..<8).map { UInt8(truncatingIfNeeded: half >> (56 - 8 * $0)) } }
+    }
+}
+
+extension StorageUUID: CustomStringConvertible {
+    /// The UUID as 36 characters in lower case: `70a7eb15-6c34-ee9c-bf57-69e8e5ff3fb2`.
+    public var description: String {
+        unsafe String(unsafeUninitializedCapacity: 36) { text in
+            var position = 0
+            for (index, byte) in bytes.enumerated() {
+                if [4, 6, 8, 10].contains(index) {
+                    unsafe text[position] = 0x2D
+                    position += 1
+                }
+                for digit in [byte >> 4, byte & 15] {
+                    unsafe text[position] = digit < 10 ? 0x30 + digit : 0x61 + digit - 10
+                    position += 1
+                }
+            }
+            return position
+        }
+    }
+}
+
+extension StorageUUID: Codable {
+    /// Reads a UUID from its text.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let uuid = StorageUUID(text) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "'\(text)' is not a UUID")
+        }
+        self = uuid
+    }
+
+    /// Writes the UUID as its text.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}

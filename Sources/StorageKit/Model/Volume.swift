@@ -1,0 +1,47 @@
+/// A volume as it is in the storage.
+public struct Volume: Hashable, Sendable, Codable {
+    /// Name, key, path, UUID, capacity, allocation, format and permissions, as found.
+    public var definition: VolumeDefinition
+    /// The size of the file or the device.
+    public var physicalSize: ByteCount
+    /// When the file was used, and made.
+    public var timestamps: Timestamps?
+
+    /// Makes a volume of what was found.
+    public init(definition: VolumeDefinition, physicalSize: ByteCount, timestamps: Timestamps? = nil) {
+        self.definition = definition
+        self.physicalSize = physicalSize
+        self.timestamps = timestamps
+    }
+
+    /// The name, unique in its pool.
+    public var name: String { definition.name }
+    /// The key, unique on the host.
+    public var key: String { definition.key ?? definition.name }
+    /// Where the volume is on this host.
+    public var path: String { definition.path ?? definition.name }
+    /// The size that a guest sees.
+    public var capacity: ByteCount { definition.capacity ?? .zero }
+    /// The storage that it takes.
+    public var allocation: ByteCount { definition.allocation ?? .zero }
+
+    /// When a file was used, and made.
+    public struct Timestamps: Hashable, Sendable, Codable {
+        /// The last reading.
+        public var accessed: Timestamp
+        /// The last writing.
+        public var modified: Timestamp
+        /// The last change of content or attributes.
+        public var changed: Timestamp
+        /// The making; nil where the file system does not keep it.
+        public var born: Timestamp?
+
+        /// Makes timestamps of their moments.
+        public init(accessed: Timestamp, modified: Timestamp, changed: Timestamp, born: Timestamp?) {
+            self.accessed = accessed
+            self.modified = modified
+            self.changed = changed
+            self.born = born
+        }
+    }
+}
