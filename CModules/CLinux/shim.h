@@ -14,7 +14,9 @@
 #include <time.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/statfs.h>
@@ -135,10 +137,14 @@ static inline int storlib_inotify_add_watch(int fd, const char *_Nonnull path, u
 static inline int storlib_inotify_rm_watch(int fd, int watch) {
     return (int)storlib_result(inotify_rm_watch(fd, watch));
 }
-static inline int storlib_pipe(int ends[_Nonnull 2]) { return (int)storlib_result(pipe(ends)); }
+static inline int storlib_eventfd(void) { return (int)storlib_result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
 static inline int storlib_poll(struct pollfd *_Nonnull files, unsigned long count, int milliseconds) {
     return (int)storlib_result(poll(files, count, milliseconds));
 }
 static inline int storlib_sem_timedwait(sem_t *_Nonnull semaphore, const struct timespec *_Nonnull deadline) {
     return (int)storlib_result(sem_timedwait(semaphore, deadline));
+}
+static inline int storlib_terminal_columns(int fd) {
+    struct winsize size;
+    return ioctl(fd, TIOCGWINSZ, &size) < 0 ? -errno : size.ws_col;
 }

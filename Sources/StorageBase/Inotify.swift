@@ -51,11 +51,15 @@ internal import CLinux
         _ = storlib_inotify_rm_watch(file.descriptor, watch)
     }
 
-    /// Waits for events, or for `wakeUp` to become readable, for at most `milliseconds` (-1: without end).
-    package func wait(wakeUp: borrowing OpenFile, milliseconds: Int32) throws(StorageError) {
+    /// Waits for events, or for the bell to ring, for at most `milliseconds` (-1: without end).
+    ///
+    /// The corresponding C function is `poll`.
+    ///
+    /// - Returns: Whether the bell rang.
+    package func wait(wakeUp: WakeUp, milliseconds: Int32) throws(StorageError) -> Bool {
         var files = [
             pollfd(fd: file.descriptor, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: wakeUp.descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: wakeUp.file.descriptor, events: Int16(POLLIN), revents: 0),
         ]
         try systemCall("poll", "wait for changes", path: nil) {
             unsafe files.withUnsafeMutableBufferPointer { files in
@@ -63,6 +67,7 @@ internal import CLinux
                 return unsafe storlib_poll(start, UInt(files.count), milliseconds)
             }
         }
+        return files[1].revents != 0
     }
 
     /// The events that are there now.

@@ -1,3 +1,5 @@
+internal import CLinux
+
 /// A moment in time, in seconds and nanoseconds since 1970-01-01 00:00 UTC.
 public struct Timestamp: Hashable, Sendable {
     /// Whole seconds; negative before 1970.
@@ -39,5 +41,30 @@ extension Timestamp: Codable {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(description)
+    }
+}
+
+extension Timestamp {
+    /// The moment of the call.
+    ///
+    /// The corresponding C function is `clock_gettime`.
+    package static var now: Timestamp {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(seconds: Int64(time.tv_sec), nanoseconds: UInt32(time.tv_nsec))
+    }
+
+    /// The moment for people, in Coordinated Universal Time: `2026-11-23 01:36:03.123+0000`, as virsh has it.
+    ///
+    /// The corresponding C function is `gmtime_r`.
+    package var utcDescription: String {
+        var time = Int(seconds)
+        var parts = unsafe tm()
+        unsafe gmtime_r(&time, &parts)
+        func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        let milliseconds = nanoseconds / 1_000_000
+        let padding = milliseconds < 10 ? "00" : milliseconds < 100 ? "0" : ""
+        return unsafe "\(Int(parts.tm_year) + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday)) "
+            + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)).\(padding)\(milliseconds)+0000"
     }
 }

@@ -1,0 +1,22 @@
+extension OpenFile {
+    /// Opens a directory, and makes it and those above it where they do not exist.
+    package static func directory(_ path: String, makingWithMode mode: UInt32) throws(StorageError) -> OpenFile {
+        do throws(StorageError) {
+            return try OpenFile(path, [.readOnly, .directory])
+        } catch {
+            guard error.code == .notFound, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
+                throw error
+            }
+            let parent = try directory(String(path[..<slash]), makingWithMode: mode)
+            let name = String(path[path.index(after: slash)...])
+            do throws(StorageError) {
+                try parent.makeDirectory(name, mode: mode)
+                try parent.synchronize()
+            } catch {
+                // Another program made it meanwhile.
+                guard error.code == .exists else { throw error }
+            }
+            return try parent.open(name, [.readOnly, .directory])
+        }
+    }
+}

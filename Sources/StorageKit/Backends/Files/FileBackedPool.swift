@@ -1,0 +1,58 @@
+/// A pool whose volumes are the files of one directory: all but how the directory comes to be.
+protocol FileBackedPool: VolumeCreating, VolumeDeleting, VolumeResizing {
+    var files: FileVolumes { get }
+}
+
+extension FileBackedPool {
+    static var creatableFormats: [VolumeFormat] { [.raw] }
+
+    var watchedDirectory: String? { files.path }
+
+    func isVolumeName(_ name: String) -> Bool { files.isVolumeName(name) }
+
+    func refresh() throws(StorageError) { try files.sweep() }
+
+    func usage() throws(StorageError) -> PoolUsage { try files.usage() }
+
+    func volumes() throws(StorageError) -> [Volume] { try files.volumes() }
+
+    func volume(named name: String) throws(StorageError) -> Volume { try files.volume(named: name) }
+
+    /// The key of a file is its path.
+    func volumeName(key: String) throws(StorageError) -> String? { try files.volumeName(path: key) }
+
+    func volumeName(path: String) throws(StorageError) -> String? { try files.volumeName(path: path) }
+
+    func outlineCreation(of definition: VolumeDefinition) throws(StorageError) -> PlanOutline {
+        try files.outlineCreation(of: definition)
+    }
+
+    func createVolume(
+        _ definition: VolumeDefinition,
+        following outline: PlanOutline,
+        cancellation: Cancellation
+    ) throws(StorageError) -> Volume {
+        try files.createVolume(definition, following: outline, cancellation: cancellation)
+    }
+
+    func outlineDeletion(ofVolume name: String) throws(StorageError) -> PlanOutline {
+        try files.outlineDeletion(of: name)
+    }
+
+    func deleteVolume(_ name: String, following outline: PlanOutline) throws(StorageError) {
+        try files.deleteVolume(name, following: outline)
+    }
+
+    func outlineResize(of name: String, to size: VolumeSize) throws(StorageError) -> PlanOutline {
+        try files.outlineResize(of: name, to: size)
+    }
+
+    func resizeVolume(
+        _ name: String,
+        to size: VolumeSize,
+        following outline: PlanOutline,
+        cancellation: Cancellation
+    ) throws(StorageError) {
+        try files.resizeVolume(name, to: size, following: outline, cancellation: cancellation)
+    }
+}

@@ -1,0 +1,81 @@
+/// Volumes that are the files of one directory.
+///
+/// Every name is opened beneath the directory, so that none leads out of it.
+struct FileVolumes: Sendable {
+    /// The pool's name, for errors.
+    let poolName: String
+    /// The pool's UUID, from which those of its volumes follow.
+    let poolUUID: StorageUUID?
+    /// The directory.
+    let path: String
+
+    init(_ definition: PoolDefinition) {
+        poolName = definition.name
+        poolUUID = definition.uuid
+        path = definition.targetPath ?? ""
+    }
+
+    /// Opens the directory, which must exist.
+    func openDirectory() throws(StorageError) -> OpenFile {
+        do throws(StorageError) {
+            return try OpenFile(path, [.readOnly, .directory], action: "open the directory '\(path)' of pool '\(poolName)'")
+        } catch {
+            switch error.code {
+            case .notFound:
+                throw StorageError(
+                    .notFound,
+                    "the directory '\(path)' of pool '\(poolName)' does not exist",
+                    hint: "build the pool to make it",
+                    context: error.context,
+                    cause: error.cause
+                )
+            case .notADirectory:
+                throw StorageError(
+                    .notADirectory,
+                    "the target '\(path)' of pool '\(poolName)' is not a directory",
+                    context: error.context,
+                    cause: error.cause
+                )
+            default: throw error
+            }
+        }
+    }
+
+    func path(of name: String) -> String {
+        path == "/" ? "/\(name)" : "\(path)/\(name)"
+    }
+
+    /// The name of the volume at a path; the path may reach the directory by another way than the pool's own.
+    func volumeName(path: String) throws(StorageError) -> String? {
+        guard let slash = path.lastIndex(of: "/") else { return nil }
+        let name = String(path[path.index(after: slash)...])
+        guard isVolumeName(name) else { return nil }
+        let parent = slash == path.startIndex ? "/" : String(path[..<slash])
+        if parent == self.path { return name }
+        do throws(StorageError) {
+            let theirs = try OpenFile(parent, [.place, .directory]).status().identity
+            return try theirs == openDirectory().status().identity ? name : nil
+        } catch {
+            return nil
+        }
+    }
+
+    /// Whether a file of this name is a volume, and not one that is being made.
+    func isVolumeName(_ name: String) -> Bool {
+        do throws(StorageError) {
+            try EntityName.volume.check(name)
+            return !Self.isUnfinished(name)
+        } catch {
+            return false
+        }
+    }
+
+    func usage() throws(StorageError) -> PoolUsage {
+        let space = try openDirectory().filesystemSpace()
+        return PoolUsage(capacity: space.capacity, allocation: space.used, available: space.available)
+    }
+
+    func notFound(_ name: String) -> StorageError {
+        StorageError(.volumeNotFound, "pool '\(poolName)' has no volume '\(name.printable)'")
+    }
+}

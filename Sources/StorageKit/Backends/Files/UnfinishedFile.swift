@@ -1,0 +1,95 @@
+/// A file that is being made, and has no name until it is whole.
+///
+/// Where the file system cannot make files without a name, it has one that no volume has, and a lock on it tells a file
+/// that is being made from one whose maker was killed.
+struct UnfinishedFile: ~Copyable {
+    let file: OpenFile
+    private let directory: OpenFile
+    /// The name until the end; nil for a file without one.
+    private var temporaryName: String?
+
+    private init(file: consuming OpenFile, directory: consuming OpenFile, temporaryName: String?) {
+        self.file = file
+        self.directory = directory
+        self.temporaryName = temporaryName
+    }
+
+    static func make(in directory: borrowing OpenFile) throws(StorageError) -> UnfinishedFile {
+        do throws(StorageError) {
+            return try UnfinishedFile(
+                file: directory.open(
+                    ".",
+                    [.readWrite, .unnamed],
+                    mode: 0o600,
+                    action: "make a file in '\(directory.path)'"
+                ),
+                directory: directory.open(".", [.readOnly, .directory]),
+                temporaryName: nil
+            )
+        } catch {
+            guard error.code == .notSupported else { throw error }
+        }
+        var generator = SystemRandomNumberGenerator()
+        let name = FileVolumes.unfinishedPrefix + String(generator.next(), radix: 16)
+        let unfinished = try UnfinishedFile(
+            file: directory.open(name, [.readWrite, .create, .exclusive], mode: 0o600),
+            directory: directory.open(".", [.readOnly, .directory]),
+            temporaryName: name
+        )
+        // Held until the file is closed. Who sweeps up between these two calls wins: finish fails then.
+        _ = try unfinished.file.tryLock(exclusive: true)
+        return unfinished
+    }
+
+    deinit {
+        if let temporaryName { try? directory.remove(temporaryName) }
+    }
+
+    /// Gives the file its owner, mode, label and place among btrfs' files, before it has any content.
+    func prepare(_ definition: VolumeDefinition, mode: UInt32) throws(StorageError) {
+        let permissions = definition.permissions
+        if definition.noCopyOnWrite, try file.isOnBtrfs() { try file.setCopyOnWrite(false) }
+        try file.setOwner(permissions.owner, group: permissions.group)
+        try file.setMode(mode)
+        if let label = permissions.label, FileVolumes.readsLabels { try file.setSecurityLabel(label) }
+    }
+
+    /// Gives the whole file its name; an existing file is an error with code `exists`.
+    mutating func finish(as name: String) throws(StorageError) {
+        guard let temporaryName else {
+            try directory.link(file, as: name)
+            return
+        }
+        do throws(StorageError) {
+            try directory.rename(temporaryName, to: name, replacing: false)
+            self.temporaryName = nil
+        } catch {
+            // NFS has no rename that refuses to replace; it has links, and the temporary name goes at the end.
+            guard error.code == .invalidArgument else { throw error }
+            try directory.link(file, as: name)
+        }
+    }
+}
+
+extension FileVolumes {
+    static let unfinishedPrefix = ".storlib-unfinished-"
+
+    static func isUnfinished(_ name: String) -> Bool {
+        name.hasPrefix(unfinishedPrefix)
+    }
+
+    /// Removes the files whose makers were killed.
+    func sweep() throws(StorageError) {
+        let directory = try openDirectory()
+        for name in try directory.entryNames() {
+            guard let name, Self.isUnfinished(name) else { continue }
+            do throws(StorageError) {
+                let file = try directory.open(name, [.readOnly, .noFollow, .nonBlocking])
+                if try file.tryLock(exclusive: true) { try directory.remove(name) }
+            } catch {
+                // Finished or swept up meanwhile, or another user's: not ours to remove.
+                continue
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+/// Something that pools of some kinds can do.
+public enum PoolOperation: String, Hashable, Sendable, Codable, CaseIterable {
+    /// The storage can be prepared: ``PoolBuilding``.
+    case build
+    /// The storage can be removed: ``PoolDeleting``.
+    case delete
+    /// Volumes can be made: ``VolumeCreating``.
+    case createVolume
+    /// Volumes can be removed: ``VolumeDeleting``.
+    case deleteVolume
+    /// Volumes can change their size: ``VolumeResizing``.
+    case resizeVolume
+
+    func isOffered(by type: any PoolBackend.Type) -> Bool {
+        switch self {
+        case .build: type is any PoolBuilding.Type
+        case .delete: type is any PoolDeleting.Type
+        case .createVolume: type is any VolumeCreating.Type
+        case .deleteVolume: type is any VolumeDeleting.Type
+        case .resizeVolume: type is any VolumeResizing.Type
+        }
+    }
+}

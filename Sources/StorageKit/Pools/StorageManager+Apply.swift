@@ -1,0 +1,102 @@
+extension StorageManager {
+    /// Makes a planned change, where the storage is still what the plan found.
+    ///
+    /// It blocks.
+    ///
+    /// - Parameters:
+    ///   - plan: The plan, from ``plan(_:)-(Change)``.
+    ///   - cancellation: Stops long work, and undoes it.
+    /// - Returns: The volume, for a change that makes one.
+    /// - Throws: `StorageError` with code ``StorageError/Code/stalePlan``, ``StorageError/Code/busy`` where another
+    ///   program holds the pool past the deadline, ``StorageError/Code/cancelled`` or another; nothing is changed then.
+    @discardableResult
+    public func apply(_ plan: Plan, cancellation: Cancellation = Cancellation()) throws(StorageError) -> Volume? {
+        switch plan.change {
+        case .createVolume(let pool, let definition):
+            return try withRunningPool(pool) { _ throws(StorageError) in
+                let backend = try creating(record(named: pool).requireRunning())
+                return try backend.createVolume(definition, following: plan.outline, cancellation: cancellation)
+            }
+        case .deleteVolume(let pool, let name):
+            try withRunningPool(pool) { _ throws(StorageError) in
+                let backend = try deletingVolumes(record(named: pool).requireRunning())
+                try backend.deleteVolume(name, following: plan.outline)
+            }
+        case .resizeVolume(let pool, let name, let size):
+            try withRunningPool(pool) { _ throws(StorageError) in
+                let backend = try resizing(record(named: pool).requireRunning())
+                try backend.resizeVolume(name, to: size, following: plan.outline, cancellation: cancellation)
+            }
+        case .define(let definition), .create(let definition, _):
+            try store.withStoreLock { () throws(StorageError) in
+                try applyPoolChange(plan, pool: definition.name)
+            }
+        case .undefine(let pool), .start(let pool, _), .stop(let pool), .build(let pool, _), .delete(let pool),
+            .autostart(let pool, _):
+            _ = try record(named: pool)
+            try applyPoolChange(plan, pool: pool)
+        }
+        return nil
+    }
+
+    /// Makes a change; it is planned and made at once.
+    func perform(_ change: Change, cancellation: Cancellation = Cancellation()) throws(StorageError) -> Volume? {
+        try apply(plan(change), cancellation: cancellation)
+    }
+
+    private func applyPoolChange(_ plan: Plan, pool: String) throws(StorageError) {
+        try store.withExclusiveLock(pool) { () throws(StorageError) in
+            try plan.outline.checkUnchanged(outline(plan.change), object: "pool '\(pool)'")
+            switch plan.change {
+            case .define(let definition): try store.writeDefinition(definition)
+            case .undefine: try store.removeDefinition(pool)
+            case .create(let definition, let build): try start(definition, build)
+            case .start(_, let build): try start(record(named: pool).requireInactive(), build)
+            case .stop: try stop(record(named: pool))
+            case .build(_, let mode):
+                let backend = try building(record(named: pool).requireInactive())
+                try backend.build(mode, following: plan.outline)
+                store.note(.built, pool)
+            case .delete:
+                let backend = try deleting(record(named: pool).requireInactive())
+                try backend.delete(following: plan.outline)
+                store.note(.deleted, pool)
+            case .autostart(_, let isOn): try store.setAutostart(isOn, pool)
+            case .createVolume, .deleteVolume, .resizeVolume: break
+            }
+        }
+    }
+
+    private func start(_ definition: PoolDefinition, _ build: BuildMode?) throws(StorageError) {
+        if let build {
+            let backend = try building(definition)
+            try backend.build(build, following: backend.outlineBuild(build))
+            store.note(.built, definition.name)
+        }
+        let backend = try backend(for: definition)
+        try backend.start()
+        do throws(StorageError) {
+            try store.writeState(definition)
+        } catch {
+            try? backend.stop()
+            throw error
+        }
+    }
+
+    private func stop(_ record: PoolRecord) throws(StorageError) {
+        // Of a pool with a damaged state the definition is the best that is known.
+        if let definition = record.current { try backend(for: definition).stop() }
+        try store.removeState(record.name)
+    }
+
+    /// Uses the storage of a running pool, which stays running meanwhile.
+    func withRunningPool<Result>(
+        _ pool: String,
+        _ body: (any PoolBackend) throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
+        _ = try record(named: pool).requireRunning()
+        return try store.withSharedLock(pool) { () throws(StorageError) in
+            try body(backend(for: record(named: pool).requireRunning()))
+        }
+    }
+}

@@ -1,0 +1,93 @@
+/// The functions of the manager, for asynchronous code: each waits on a thread of storlib's and is described at the one of
+/// the same name that blocks.
+extension StorageManager {
+    /// All pools that are defined or run.
+    public func pools() async throws(StorageError) -> [StoragePool] {
+        try await threads.run { _ throws(StorageError) in try self.pools() }
+    }
+
+    /// Looks up a pool by its name.
+    public func pool(named name: String) async throws(StorageError) -> StoragePool {
+        try await threads.run { _ throws(StorageError) in try self.pool(named: name) }
+    }
+
+    /// Looks up a pool by its UUID.
+    public func pool(uuid: StorageUUID) async throws(StorageError) -> StoragePool {
+        try await threads.run { _ throws(StorageError) in try self.pool(uuid: uuid) }
+    }
+
+    /// Looks up a volume by its key, in all running pools.
+    public func volume(key: String) async throws(StorageError) -> (pool: StoragePool, volume: Volume) {
+        try await threads.run { _ throws(StorageError) in try self.volume(key: key) }
+    }
+
+    /// Looks up a volume by its path on this host, in all running pools.
+    public func volume(path: String) async throws(StorageError) -> (pool: StoragePool, volume: Volume) {
+        try await threads.run { _ throws(StorageError) in try self.volume(path: path) }
+    }
+
+    /// Defines a pool, or defines it anew.
+    @discardableResult
+    public func define(_ definition: PoolDefinition) async throws(StorageError) -> StoragePool {
+        try await threads(for: definition.name).run { _ throws(StorageError) in try self.define(definition) }
+    }
+
+    /// Starts a pool without defining it.
+    @discardableResult
+    public func create(_ definition: PoolDefinition, build: BuildMode? = nil) async throws(StorageError) -> StoragePool {
+        try await threads(for: definition.name).run { _ throws(StorageError) in
+            try self.create(definition, build: build)
+        }
+    }
+
+    /// Starts every pool that is marked for it and does not run.
+    public func startMarkedPools() async throws(StorageError) -> [PoolStart] {
+        try await threads.run { _ throws(StorageError) in try self.startMarkedPools() }
+    }
+
+    /// Takes over the pools that libvirt has defined.
+    public func importPools(
+        from folder: String = StorageManager.libvirtDefinitions,
+        dryRun: Bool = false
+    ) async throws(StorageError) -> [PoolImport] {
+        try await threads.run { _ throws(StorageError) in try self.importPools(from: folder, dryRun: dryRun) }
+    }
+
+    /// Looks at a change and says what it would do.
+    public func plan(_ change: Change) async throws(StorageError) -> Plan {
+        try await threads(for: change.pool).run { _ throws(StorageError) in try self.plan(change) }
+    }
+
+    /// Makes a planned change; cancelling the task stops it and undoes it.
+    @discardableResult
+    public func apply(_ plan: Plan) async throws(StorageError) -> Volume? {
+        try await threads(for: plan.change.pool).run { cancellation throws(StorageError) in
+            try self.apply(plan, cancellation: cancellation)
+        }
+    }
+
+    /// The events of pools and volumes from now on, by this program and by others.
+    ///
+    /// - Throws: `StorageError` where the state folders cannot be watched.
+    public func events() async throws(StorageError) -> PoolEvents {
+        try await threads.run { _ throws(StorageError) in try PoolEvents(self.watcher()) }
+    }
+
+    /// Watches pools and volumes from a thread of the program's own.
+    package func watcher() throws(StorageError) -> PoolEventWatcher {
+        try PoolEventWatcher(store) { [weak self] definition in try? self?.backend(for: definition) }
+    }
+}
+
+extension Change {
+    /// The name of the pool that changes.
+    public var pool: String {
+        switch self {
+        case .define(let definition), .create(let definition, _): definition.name
+        case .undefine(let pool), .start(let pool, _), .stop(let pool), .build(let pool, _), .delete(let pool),
+            .autostart(let pool, _), .createVolume(let pool, _), .deleteVolume(let pool, _),
+            .resizeVolume(let pool, _, _):
+            pool
+        }
+    }
+}

@@ -1,0 +1,161 @@
+extension StorageManager {
+    /// Looks at a change and says what it would do; it changes nothing.
+    ///
+    /// It blocks.
+    ///
+    /// - Returns: The plan. Its change is complete: a definition has its UUID, a size is absolute.
+    /// - Throws: `StorageError` where the change would be refused.
+    public func plan(_ change: Change) throws(StorageError) -> Plan {
+        let change = try completed(change)
+        return try Plan(change, outline(change))
+    }
+
+    private func completed(_ change: Change) throws(StorageError) -> Change {
+        switch change {
+        case .define(let definition): try .define(completed(definition))
+        case .create(let definition, let build): try .create(completed(definition), build: build)
+        default: change
+        }
+    }
+
+    /// A definition without a UUID gets the one of the pool that it defines anew, or a new one.
+    private func completed(_ definition: PoolDefinition) throws(StorageError) -> PoolDefinition {
+        var definition = try definition.normalized()
+        if definition.uuid == nil {
+            definition.uuid = try store.record(named: definition.name)?.current?.uuid ?? .random()
+        }
+        return definition
+    }
+
+    /// What a complete change would do now.
+    func outline(_ change: Change) throws(StorageError) -> PlanOutline {
+        switch change {
+        case .define(let definition): try outlineDefinition(definition)
+        case .undefine(let pool): try outlineUndefinition(pool)
+        case .create(let definition, let build): try outlineCreation(definition, build)
+        case .start(let pool, let build): try outlineStart(record(named: pool).requireInactive(), build)
+        case .stop(let pool): try outlineStop(pool)
+        case .build(let pool, let mode):
+            try building(record(named: pool).requireInactive()).outlineBuild(mode)
+        case .delete(let pool): try deleting(record(named: pool).requireInactive()).outlineDeletion()
+        case .autostart(let pool, let isOn): try outlineAutostart(pool, isOn)
+        case .createVolume(let pool, let definition):
+            try creating(record(named: pool).requireRunning()).outlineCreation(of: definition)
+        case .deleteVolume(let pool, let name):
+            try deletingVolumes(record(named: pool).requireRunning()).outlineDeletion(ofVolume: name)
+        case .resizeVolume(let pool, let name, let size):
+            try resizing(record(named: pool).requireRunning()).outlineResize(of: name, to: size)
+        }
+    }
+
+    private func outlineDefinition(_ definition: PoolDefinition) throws(StorageError) -> PlanOutline {
+        try checkUnique(definition)
+        let record = try store.record(named: definition.name)
+        let path = store.definitionPath(definition.name)
+        return PlanOutline(
+            steps: [
+                .init(
+                    record?.isPersistent == true ? "replace definition" : "write definition",
+                    path,
+                    detail: record?.running != nil ? "for the next start of the running pool" : nil
+                )
+            ],
+            assumptions: [.state(path: path, definition: record?.defined)]
+        )
+    }
+
+    private func outlineUndefinition(_ pool: String) throws(StorageError) -> PlanOutline {
+        let record = try record(named: pool)
+        try record.requirePersistent()
+        if record.running != nil {
+            throw StorageError(.poolRunning, "pool '\(pool)' is running", hint: "stop it first")
+        }
+        let path = store.definitionPath(pool)
+        var steps: [PlanOutline.Step] = [.init("remove definition", path)]
+        if record.isAutostarted { steps.insert(.init("remove mark", store.autostartPath(pool)), at: 0) }
+        return PlanOutline(steps: steps, assumptions: [.state(path: path, definition: record.defined)])
+    }
+
+    private func outlineCreation(_ definition: PoolDefinition, _ build: BuildMode?) throws(StorageError) -> PlanOutline {
+        if let record = try store.record(named: definition.name) {
+            throw StorageError(
+                .poolExists,
+                "there is a pool '\(definition.name)' already, \(record.running != nil ? "running" : "defined")",
+                hint: record.running != nil ? "stop it first" : "start it instead"
+            )
+        }
+        try checkUnique(definition)
+        return try outlineStart(definition, build)
+    }
+
+    private func outlineStart(_ definition: PoolDefinition, _ build: BuildMode?) throws(StorageError) -> PlanOutline {
+        let path = store.statePath(definition.name)
+        var outline = PlanOutline(
+            steps: [.init("write state", path)],
+            assumptions: [.state(path: store.definitionPath(definition.name), definition: definition)]
+        )
+        let backend = try backend(for: definition)
+        let buildOutline = try build.map { mode throws(StorageError) in try building(definition).outlineBuild(mode) }
+        // What is yet to be built cannot be looked at.
+        let first = if let buildOutline { buildOutline } else { try backend.outlineStart() }
+        outline.steps = first.steps + outline.steps
+        outline.assumptions += first.assumptions
+        return outline
+    }
+
+    private func outlineStop(_ pool: String) throws(StorageError) -> PlanOutline {
+        let record = try record(named: pool)
+        if record.damage == nil { _ = try record.requireRunning() }
+        let path = store.statePath(pool)
+        var steps: [PlanOutline.Step] = [.init("remove state", path)]
+        if !record.isPersistent { steps.append(.init("forget transient pool", pool)) }
+        return PlanOutline(steps: steps, assumptions: [.state(path: path, definition: record.running)])
+    }
+
+    private func outlineAutostart(_ pool: String, _ isOn: Bool) throws(StorageError) -> PlanOutline {
+        let record = try record(named: pool)
+        try record.requirePersistent()
+        let step = PlanOutline.Step(isOn ? "make mark" : "remove mark", store.autostartPath(pool))
+        return PlanOutline(
+            steps: record.isAutostarted == isOn ? [] : [step],
+            assumptions: [.state(path: store.definitionPath(pool), definition: record.defined)]
+        )
+    }
+}
+
+/// What a pool can do, or an error that says that it cannot.
+extension StorageManager {
+    func building(_ definition: PoolDefinition) throws(StorageError) -> any PoolBuilding {
+        try capable(definition, "be built") { $0 as? any PoolBuilding }
+    }
+
+    func deleting(_ definition: PoolDefinition) throws(StorageError) -> any PoolDeleting {
+        try capable(definition, "be deleted") { $0 as? any PoolDeleting }
+    }
+
+    func creating(_ definition: PoolDefinition) throws(StorageError) -> any VolumeCreating {
+        try capable(definition, "make volumes") { $0 as? any VolumeCreating }
+    }
+
+    func deletingVolumes(_ definition: PoolDefinition) throws(StorageError) -> any VolumeDeleting {
+        try capable(definition, "delete volumes") { $0 as? any VolumeDeleting }
+    }
+
+    func resizing(_ definition: PoolDefinition) throws(StorageError) -> any VolumeResizing {
+        try capable(definition, "resize volumes") { $0 as? any VolumeResizing }
+    }
+
+    private func capable<Capability>(
+        _ definition: PoolDefinition,
+        _ ability: String,
+        _ cast: (any PoolBackend) -> Capability?
+    ) throws(StorageError) -> Capability {
+        guard let backend = try cast(backend(for: definition)) else {
+            throw StorageError(
+                .notSupported,
+                "pool '\(definition.name)' cannot \(ability): pools of type '\(definition.kind)' have no such operation"
+            )
+        }
+        return backend
+    }
+}

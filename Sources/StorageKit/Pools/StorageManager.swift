@@ -1,0 +1,56 @@
+internal import Synchronization
+
+/// The pools of a host: where a program begins.
+///
+/// A manager holds no state but the names of its folders: every call reads what is there, so that several programs, and
+/// several managers in one, see the same pools. Each function comes twice: one that blocks, for threads of the program's
+/// own, and one that is `async`, which is chosen in asynchronous code and waits on a thread of storlib's.
+public final class StorageManager: Sendable {
+    let store: PoolStore
+    private let providers: [PoolKind: BackendProvider]
+    private let ownThreads = BlockingThreads(limit: 4)
+    private let poolThreads: Mutex<[String: BlockingThreads]> = Mutex([:])
+
+    /// Makes a manager; it touches no storage and no state.
+    ///
+    /// - Parameters:
+    ///   - folders: Where the state is kept; ``StateFolders/standard()`` finds the usual place.
+    ///   - backends: The kinds of pools that can be started.
+    ///   - lockTimeout: How long a call waits for a pool that another program holds.
+    public init(
+        folders: StateFolders,
+        backends: [BackendProvider] = BackendProvider.all,
+        lockTimeout: Duration = .seconds(10)
+    ) {
+        store = PoolStore(folders: folders, lockTimeout: lockTimeout)
+        providers = Dictionary(backends.map { ($0.kind, $0) }) { _, last in last }
+    }
+
+    /// Threads for what concerns all pools.
+    var threads: BlockingThreads { ownThreads }
+
+    /// Threads for one pool: one that hangs holds up no other.
+    func threads(for pool: String) -> BlockingThreads {
+        poolThreads.withLock { threads in
+            if let known = threads[pool] { return known }
+            let new = BlockingThreads(limit: 8)
+            threads[pool] = new
+            return new
+        }
+    }
+
+    /// What can be done with each kind of pool, in the order of ``PoolKind``.
+    public var capabilities: [PoolCapabilities] {
+        PoolKind.allCases.map { PoolCapabilities(kind: $0, provider: providers[$0]) }
+    }
+
+    func backend(for definition: PoolDefinition) throws(StorageError) -> any PoolBackend {
+        guard let provider = providers[definition.kind] else {
+            throw StorageError(
+                .notSupported,
+                "pool '\(definition.name)' is of type '\(definition.kind)', for which there is no backend here"
+            )
+        }
+        return try provider.backend(for: definition)
+    }
+}

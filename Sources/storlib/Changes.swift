@@ -1,0 +1,35 @@
+import StorageKit
+
+extension Options {
+    /// Makes a change, or prints what it would do, and prints what came of it.
+    ///
+    /// - Parameters:
+    ///   - done: The sentence for people.
+    ///   - result: The value for JSON, taken after the change.
+    func make(
+        _ change: Change,
+        _ dryRun: DryRun,
+        _ manager: StorageManager,
+        done: String
+    ) throws {
+        let plan = try manager.plan(change)
+        guard !dryRun.dryRun else {
+            if json { return try Report.json(plan) }
+            return Report.line(plan.outline.steps.isEmpty ? "nothing to do" : plan.description)
+        }
+        let volume = try manager.apply(plan)
+        guard json else { return Report.line(done) }
+        switch change {
+        case .createVolume: try Report.json(volume)
+        case .resizeVolume(let pool, let name, _): try Report.json(manager.pool(named: pool).volume(named: name))
+        case .deleteVolume: try Report.json(plan)
+        default:
+            // An undefined pool, or a transient one that was stopped, is no more.
+            if let info = try? manager.pool(named: change.pool).info() {
+                try Report.json(info)
+            } else {
+                try Report.json(plan)
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import ArgumentParser
+import FoundationEssentials
+import StorageKit
+
+/// What a command prints.
+enum Report {
+    /// Prints a text as it is.
+    static func output(_ text: String) {
+        do throws(StorageError) {
+            try Terminal.write(text, to: .output)
+        } catch {
+            self.error(error.description)
+            exitWithFailure()
+        }
+    }
+
+    /// Prints a line.
+    static func line(_ text: String) {
+        output(text + "\n")
+    }
+
+    /// Prints one of the library's values as JSON.
+    static func json(_ value: some Encodable) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        line(String(decoding: try encoder.encode(value), as: UTF8.self))
+    }
+
+    /// Prints one of the library's values as JSON on one line.
+    static func jsonLine(_ value: some Encodable) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        line(String(decoding: try encoder.encode(value), as: UTF8.self))
+    }
+
+    /// Prints an error, on one line, to the standard error.
+    static func error(_ message: String) {
+        let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")
+        let label = Terminal.hasColors(.error) ? "\u{1B}[1;31merror:\u{1B}[0m" : "error:"
+        // Where the standard error is closed there is nobody to tell.
+        try? Terminal.write("\(label) \(line)\n", to: .error)
+    }
+
+    /// Prints names and values in two columns, as virsh does.
+    static func fields(_ fields: KeyValuePairs<String, String?>) {
+        for (name, value) in fields {
+            if let value {
+                let label = "\(name):"
+                line(label + String(repeating: " ", count: max(1, 16 - label.count)) + value)
+            }
+        }
+        line("")
+    }
+
+    private static func exitWithFailure() -> Never {
+        Storlib.exit(withError: ExitCode.failure)
+    }
+}

@@ -1,0 +1,216 @@
+import ArgumentParser
+import StorageKit
+
+struct VolCreate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "vol-create",
+        abstract: "Make a volume from a document.",
+        usage: "storlib vol-create POOL FILE [--dry-run] [<options>]",
+        discussion: "Example: storlib vol-create images disk.xml"
+    )
+
+    @Argument(parsing: .allUnrecognized, help: .hidden, completion: .custom(Completion.pools))
+    var words: [String] = []
+    @Option(help: "The pool's name or UUID; also as the first argument.")
+    var pool: String?
+    @Option(help: "The document; also as the second argument.")
+    var file: String?
+    @Flag(name: .customLong("validate"), help: "Accepted as by virsh: documents are always read strictly.")
+    var validatesSchema = false
+    @OptionGroup var dryRun: DryRun
+    @OptionGroup var options: Options
+
+    func validate() throws {
+        _ = try operands()
+    }
+
+    private func operands() throws -> Operands {
+        try Operands(words, ["pool": pool, "file": file], required: 2)
+    }
+
+    func run() throws {
+        let operands = try operands()
+        let manager = try options.manager()
+        let pool = try manager.pool(nameOrUUID: operands["pool"])
+        let file = operands["file"]
+        let definition = try VolumeDefinition(
+            xml: Input.read(file),
+            poolKind: pool.definition().kind,
+            source: Input.name(file)
+        )
+        try options.make(
+            .createVolume(pool: pool.name, definition),
+            dryRun,
+            manager,
+            done: "Vol \(definition.name) created from \(file)"
+        )
+    }
+}
+
+struct VolCreateAs: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "vol-create-as",
+        abstract: "Make a volume from arguments.",
+        usage: "storlib vol-create-as POOL NAME CAPACITY [--allocation SIZE] [--format FORMAT] [--print-xml] [<options>]",
+        discussion: """
+            Without --allocation all of the capacity is allocated at once; with 0 the volume is sparse.
+
+            Example: storlib vol-create-as images disk.img 10G --allocation 0
+            """
+    )
+
+    @Argument(parsing: .allUnrecognized, help: .hidden, completion: .custom(Completion.pools))
+    var words: [String] = []
+    @Option(help: "The pool's name or UUID; also as the first argument.")
+    var pool: String?
+    @Option(help: "The volume's name; also as the second argument.")
+    var name: String?
+    @Option(parsing: .unconditional, help: ArgumentHelp("The size; also as the third argument.", valueName: "size"))
+    var capacity: String?
+    @Option(parsing: .unconditional, help: ArgumentHelp("What is allocated at once.", valueName: "size"))
+    var allocation: String?
+    @Option(help: "The format: raw.")
+    var format: String?
+    @Option(help: ArgumentHelp("The volume of which this one holds the differences.", valueName: "path"))
+    var backingVol: String?
+    @Option(help: ArgumentHelp("The format of that volume.", valueName: "format"))
+    var backingVolFormat: String?
+    @Flag(name: .customLong("print-xml"), help: "Print the document, and do nothing.")
+    var printXML = false
+    @OptionGroup var dryRun: DryRun
+    @OptionGroup var options: Options
+
+    func validate() throws {
+        _ = try operands()
+    }
+
+    private func operands() throws -> Operands {
+        try Operands(words, ["pool": pool, "name": name, "capacity": capacity], required: 3)
+    }
+
+    func run() throws {
+        let operands = try operands()
+        let manager = try options.manager()
+        let pool = try manager.pool(nameOrUUID: operands["pool"])
+        var definition = VolumeDefinition(
+            name: operands["name"],
+            capacity: try ByteCount(parsing: operands["capacity"]),
+            allocation: try allocation.map { text throws(StorageError) in try ByteCount(parsing: text) },
+            format: try format.map { VolumeFormat(rawValue: $0) } ?? pool.definition().kind.volumeFormats.first
+        )
+        definition.backingFile = backingVol.map {
+            BackingFile(path: $0, format: backingVolFormat.map { VolumeFormat(rawValue: $0) })
+        }
+        guard !printXML else { return Report.output(definition.xml()) }
+        try options.make(
+            .createVolume(pool: pool.name, definition),
+            dryRun,
+            manager,
+            done: "Vol \(definition.name) created"
+        )
+    }
+}
+
+struct VolDelete: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "vol-delete",
+        abstract: "Remove a volume and its data.",
+        usage: "storlib vol-delete VOL [--pool POOL] [--dry-run] [<options>]",
+        discussion: "Example: storlib vol-delete disk.img --pool images"
+    )
+
+    @OptionGroup var operand: VolumeOperand
+    @OptionGroup var dryRun: DryRun
+    @OptionGroup var options: Options
+
+    func run() throws {
+        let manager = try options.manager()
+        let (pool, volume) = try operand.volume(manager)
+        try options.make(
+            .deleteVolume(pool: pool.name, name: volume.name),
+            dryRun,
+            manager,
+            done: "Vol \(volume.name) deleted"
+        )
+    }
+}
+
+struct VolResize: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "vol-resize",
+        abstract: "Change the size of a volume.",
+        usage: "storlib vol-resize VOL CAPACITY [--pool POOL] [--allocate] [--delta] [--shrink] [--dry-run] [<options>]",
+        discussion: "Example: storlib vol-resize disk.img 20G --pool images"
+    )
+
+    @Argument(parsing: .allUnrecognized, help: .hidden, completion: .custom(Completion.volumes))
+    var words: [String] = []
+    @Option(help: "The volume's name, key or path; also as the first argument.")
+    var vol: String?
+    @Option(parsing: .unconditional, help: ArgumentHelp("The size; also as the second argument.", valueName: "size"))
+    var capacity: String?
+    @Option(help: "The name or UUID of its pool, with which VOL may be a name.")
+    var pool: String?
+    @Flag(help: "Allocate what is added.")
+    var allocate = false
+    @Flag(help: "Add the size to the one that is; with --shrink take it away.")
+    var delta = false
+    @Flag(help: "Let the volume become smaller, which destroys the data behind the new end.")
+    var shrink = false
+    @OptionGroup var dryRun: DryRun
+    @OptionGroup var options: Options
+
+    func validate() throws {
+        _ = try operands()
+    }
+
+    private func operands() throws -> Operands {
+        try Operands(words, ["vol": vol, "capacity": capacity], required: 2)
+    }
+
+    func run() throws {
+        let operands = try operands()
+        let manager = try options.manager()
+        let (pool, volume) = try manager.volume(operands["vol"], pool: self.pool)
+        // virsh takes a negative size with --shrink to mean a difference.
+        let text = operands["capacity"]
+        let isNegative = shrink && text.hasPrefix("-")
+        let size = try ByteCount(parsing: isNegative ? String(text.dropFirst()) : text)
+        let newSize = VolumeSize(
+            try capacity(of: volume, size, isDifference: delta || isNegative),
+            allocates: allocate,
+            allowsShrinking: shrink
+        )
+        let word = delta || isNegative ? "by" : "to"
+        try options.make(
+            .resizeVolume(pool: pool.name, name: volume.name, newSize),
+            dryRun,
+            manager,
+            done: "Size of volume '\(volume.name)' successfully changed \(word) \(text)"
+        )
+    }
+
+    private func capacity(
+        of volume: Volume,
+        _ size: ByteCount,
+        isDifference: Bool
+    ) throws(StorageError) -> ByteCount {
+        guard isDifference else { return size }
+        if shrink {
+            guard size <= volume.capacity else {
+                throw StorageError(
+                    .invalidArgument,
+                    "volume '\(volume.name)' has \(volume.capacity.bytes) bytes; \(size.bytes) cannot be taken away"
+                )
+            }
+            return volume.capacity.subtractingClamped(size)
+        }
+        guard let sum = volume.capacity.adding(size), sum <= .maximum else {
+            throw StorageError(
+                .invalidArgument,
+                "volume '\(volume.name)' would be larger than the largest size of a file"
+            )
+        }
+        return sum
+    }
+}
