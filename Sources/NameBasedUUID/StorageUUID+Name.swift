@@ -1,4 +1,4 @@
-private import CUUID
+private import CLibUUID
 package import StorageBase
 
 extension StorageUUID {

@@ -5,7 +5,8 @@ public struct FileIdentity: Hashable, Sendable, Codable {
     /// The inode number.
     public let inode: UInt64
 
-    package init(device: UInt64, inode: UInt64) {
+    /// Makes an identity of its two numbers.
+    public init(device: UInt64, inode: UInt64) {
         self.device = device
         self.inode = inode
     }

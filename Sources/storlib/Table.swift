@@ -28,7 +28,7 @@ struct Table {
                 widths[flexibleColumn] = max(widths[flexibleColumn] - (total - width), 8)
             }
         }
-        let ruleWidth = widths.reduce(0, +) + 3 * (widths.count - 1) + 2
+        let ruleWidth = widths.reduce(0, +) + 3 * widths.count
         let head = Self.line(header, widths)
         var lines = [colors ? "\u{1B}[1m\(head)\u{1B}[0m" : head, String(repeating: "-", count: ruleWidth)]
         lines += rows.map { Self.line($0, widths) }

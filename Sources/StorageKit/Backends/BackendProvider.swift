@@ -26,7 +26,8 @@ public struct BackendProvider: Sendable {
         creatableFormats = (type as? any VolumeCreating.Type)?.creatableFormats ?? []
     }
 
-    func backend(for definition: PoolDefinition) throws(StorageError) -> any PoolBackend {
+    /// Makes the backend of a pool; it touches no storage.
+    public func backend(for definition: PoolDefinition) throws(StorageError) -> any PoolBackend {
         try make(definition)
     }
 

@@ -28,7 +28,7 @@ extension PoolDefinition {
                 writer.element("features") { $0.element("cow", ["state": copyOnWrite ? "yes" : "no"]) }
             }
             writer.element("source") { source.write(to: &$0) }
-            if kind.hasTarget || targetPath != nil {
+            if kind.hasTarget || targetPath != nil || !permissions.isEmpty {
                 writer.element("target") { writer in
                     writer.element("path", text: targetPath)
                     permissions.write(to: &writer)

@@ -113,9 +113,15 @@ struct PoolStore: Sendable {
     }
 
     func removeDefinition(_ name: String) throws(StorageError) {
-        // The mark first: a mark without a definition would start what comes to have this name.
-        try setAutostart(false, name)
-        try remove(name, in: definitionsPath)
+        let isAutostarted = try hasAutostartMark(name)
+        do throws(StorageError) {
+            // The mark first: a mark without a definition would start what comes to have this name.
+            try setAutostart(false, name)
+            try remove(name, in: definitionsPath)
+        } catch {
+            if isAutostarted { try? setAutostart(true, name) }
+            throw error
+        }
     }
 
     func writeState(_ definition: PoolDefinition) throws(StorageError) {
