@@ -50,6 +50,11 @@ let package = Package(
     ]
 )
 
+// Only those who build the documentation need the plugin (make docs).
+if Context.environment["STORLIB_DOCS"] != nil {
+    package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"))
+}
+
 for target in package.targets where target.type != .system {
     target.swiftSettings = [
         .swiftLanguageMode(.v6),

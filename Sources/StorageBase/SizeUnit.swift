@@ -15,7 +15,9 @@ package struct SizeUnit: Sendable {
             bytes = 1
             return
         }
-        guard let first = name.first, let power = Self.prefixes.firstIndex(of: first).map({ $0 + 1 }) else { return nil }
+        guard let first = name.first, let power = Self.prefixes.firstIndex(of: first).map({ $0 + 1 }) else {
+            return nil
+        }
         let base: UInt64
         switch name.dropFirst() {
         case "", "ib": base = 1024

@@ -98,7 +98,9 @@ public struct PoolBackendConformance {
     private func refusals(_ backend: any VolumeCreating) throws {
         for name in ["", ".", "..", "a/b", "../x", "a\nb"] {
             try expectError([.invalidName], "a volume named '\(name)'") {
-                _ = try backend.outlineCreation(of: VolumeDefinition(name: name, capacity: Self.size, allocation: .zero))
+                _ = try backend.outlineCreation(
+                    of: VolumeDefinition(name: name, capacity: Self.size, allocation: .zero)
+                )
             }
         }
         let withoutCapacity = VolumeDefinition(name: "a", capacity: nil)
@@ -153,7 +155,9 @@ public struct PoolBackendConformance {
 
     private func deletion() throws {
         guard let backend = backend as? any VolumeDeleting & VolumeCreating else { return }
-        try expectError([.volumeNotFound], "a deletion of nothing") { _ = try backend.outlineDeletion(ofVolume: "absent") }
+        try expectError([.volumeNotFound], "a deletion of nothing") {
+            _ = try backend.outlineDeletion(ofVolume: "absent")
+        }
         let definition = VolumeDefinition(name: "deleted", capacity: Self.size, allocation: .zero)
         for _ in 0..<2 {
             _ = try backend.createVolume(

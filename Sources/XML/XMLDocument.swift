@@ -20,7 +20,12 @@ package struct XMLDocument: Sendable {
     /// - Throws: `StorageError` with code `invalidDocument`, with line and column.
     package init(_ bytes: [UInt8], name: String) throws(StorageError) {
         guard bytes.count <= Self.maximumByteCount else {
-            throw Self.error("the document is larger than \(Self.maximumByteCount) bytes", name: name, line: 1, column: 1)
+            throw Self.error(
+                "the document is larger than \(Self.maximumByteCount) bytes",
+                name: name,
+                line: 1,
+                column: 1
+            )
         }
         self.name = name
         self.bytes = bytes

@@ -74,16 +74,19 @@ final class XMLTreeBuilder {
         count: Int
     ) -> [XMLAttribute] {
         guard let fields = unsafe fields else { return [] }
-        return (0..<count).compactMap { index in
-            let field = unsafe fields + 5 * index
-            guard let name = unsafe field[0], let start = unsafe field[3], let end = unsafe field[4] else { return nil }
-            let value = unsafe UnsafeBufferPointer(start: start, count: end - start)
-            return unsafe XMLAttribute(
-                name: String(cString: name),
-                namespace: field[2].map { unsafe String(cString: $0) },
-                value: String(decoding: value, as: UTF8.self)
-            )
-        }
+        return (0..<count)
+            .compactMap { index in
+                let field = unsafe fields + 5 * index
+                guard let name = unsafe field[0], let start = unsafe field[3], let end = unsafe field[4] else {
+                    return nil
+                }
+                let value = unsafe UnsafeBufferPointer(start: start, count: end - start)
+                return unsafe XMLAttribute(
+                    name: String(cString: name),
+                    namespace: field[2].map { unsafe String(cString: $0) },
+                    value: String(decoding: value, as: UTF8.self)
+                )
+            }
     }
 
     private static func of(_ parser: UnsafeMutableRawPointer) -> XMLTreeBuilder {

@@ -111,7 +111,7 @@ struct DefinitionArguments: ParsableArguments {
             host.parentWWNN = adapterParentWwnn
             host.parentWWPN = adapterParentWwpn
             host.parentFabricWWN = adapterParentFabricWwn
-            return .fibreChannel(host)
+            return .fibreChannel(host: host)
         }
         guard adapterWwnn == nil, adapterWwpn == nil else {
             throw StorageError(.invalidArgument, "--adapter-wwnn and --adapter-wwpn stand together")

@@ -54,7 +54,8 @@ struct Autostart: ParsableCommand {
         guard !dryRun.dryRun else {
             let pools = try manager.pools().map { try $0.info() }.filter { $0.isAutostarted && $0.state != .running }
             if options.json { return try Report.json(pools) }
-            return pools.forEach { Report.line("start pool \($0.name)") }
+            for pool in pools { Report.line("start pool \(pool.name)") }
+            return
         }
         let starts = try manager.startMarkedPools()
         if options.json { try Report.json(starts) }

@@ -1,7 +1,9 @@
 import ArgumentParser
 import StorageKit
 
-/// The operands of a command. As with virsh, each can also be given as an option, and those without take the words in
+/// The operands of a command.
+///
+/// As with virsh, each can also be given as an option, and those without take the words in
 /// their order.
 struct Operands {
     private var values: [String: String] = [:]

@@ -16,7 +16,7 @@ struct PoolDefine: ParsableCommand {
     func run() throws {
         let definition = try document.pool()
         try options.make(
-            .define(definition),
+            .define(pool: definition),
             dryRun,
             options.manager(),
             done: "Pool \(definition.name) defined from \(document.file)"
@@ -44,7 +44,7 @@ struct PoolDefineAs: ParsableCommand {
     func run() throws {
         let definition = try arguments.definition()
         guard !arguments.printXML else { return Report.output(definition.xml()) }
-        try options.make(.define(definition), dryRun, options.manager(), done: "Pool \(definition.name) defined")
+        try options.make(.define(pool: definition), dryRun, options.manager(), done: "Pool \(definition.name) defined")
     }
 }
 
@@ -64,7 +64,7 @@ struct PoolCreate: ParsableCommand {
     func run() throws {
         let definition = try document.pool()
         try options.make(
-            .create(definition, build: build.mode),
+            .create(pool: definition, build: build.mode),
             dryRun,
             options.manager(),
             done: "Pool \(definition.name) created from \(document.file)"
@@ -89,7 +89,7 @@ struct PoolCreateAs: ParsableCommand {
         let definition = try arguments.definition()
         guard !arguments.printXML else { return Report.output(definition.xml()) }
         try options.make(
-            .create(definition, build: build.mode),
+            .create(pool: definition, build: build.mode),
             dryRun,
             options.manager(),
             done: "Pool \(definition.name) created"
@@ -121,7 +121,10 @@ struct DocumentOperand: ParsableArguments {
     @Argument(parsing: .allUnrecognized, help: .hidden, completion: .file(extensions: ["xml"]))
     var words: [String] = []
 
-    @Option(name: .customLong("file"), help: ArgumentHelp("The document; also as the first argument.", valueName: "file"))
+    @Option(
+        name: .customLong("file"),
+        help: ArgumentHelp("The document; also as the first argument.", valueName: "file")
+    )
     var fileOption: String?
 
     @Flag(name: .customLong("validate"), help: "Accepted as by virsh: documents are always read strictly.")

@@ -49,7 +49,10 @@ struct PoolEventList: ParsableCommand {
     }
 
     func run() throws {
-        if list { return EventType.allCases.forEach { Report.line($0.rawValue) } }
+        guard !list else {
+            for type in EventType.allCases { Report.line(type.rawValue) }
+            return
+        }
         let manager = try options.manager()
         let name = try pool.map { try manager.pool(nameOrUUID: $0).name }
         let deadline = timeout.map { ContinuousClock.now + .seconds($0) }

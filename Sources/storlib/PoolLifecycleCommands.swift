@@ -17,7 +17,7 @@ struct PoolBuild: ParsableCommand {
     func run() throws {
         let manager = try options.manager()
         let name = try operand.pool(manager).name
-        try options.make(.build(pool: name, overwriting.mode), dryRun, manager, done: "Pool \(name) built")
+        try options.make(.build(pool: name, mode: overwriting.mode), dryRun, manager, done: "Pool \(name) built")
     }
 }
 
@@ -117,6 +117,6 @@ struct PoolAutostart: ParsableCommand {
         let manager = try options.manager()
         let name = try operand.pool(manager).name
         let done = "Pool \(name) \(disable ? "unmarked" : "marked") as autostarted"
-        try options.make(.autostart(pool: name, !disable), dryRun, manager, done: done)
+        try options.make(.autostart(pool: name, isOn: !disable), dryRun, manager, done: done)
     }
 }

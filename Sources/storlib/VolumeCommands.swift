@@ -39,7 +39,7 @@ struct VolCreate: ParsableCommand {
             source: Input.name(file)
         )
         try options.make(
-            .createVolume(pool: pool.name, definition),
+            .createVolume(pool: pool.name, definition: definition),
             dryRun,
             manager,
             done: "Vol \(definition.name) created from \(file)"
@@ -51,7 +51,8 @@ struct VolCreateAs: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vol-create-as",
         abstract: "Make a volume from arguments.",
-        usage: "storlib vol-create-as POOL NAME CAPACITY [--allocation SIZE] [--format FORMAT] [--print-xml] [<options>]",
+        usage:
+            "storlib vol-create-as POOL NAME CAPACITY [--allocation SIZE] [--format FORMAT] [--print-xml] [<options>]",
         discussion: """
             Without --allocation all of the capacity is allocated at once; with 0 the volume is sparse.
 
@@ -103,7 +104,7 @@ struct VolCreateAs: ParsableCommand {
         }
         guard !printXML else { return Report.output(definition.xml()) }
         try options.make(
-            .createVolume(pool: pool.name, definition),
+            .createVolume(pool: pool.name, definition: definition),
             dryRun,
             manager,
             done: "Vol \(definition.name) created"
@@ -139,7 +140,8 @@ struct VolResize: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vol-resize",
         abstract: "Change the size of a volume.",
-        usage: "storlib vol-resize VOL CAPACITY [--pool POOL] [--allocate] [--delta] [--shrink] [--dry-run] [<options>]",
+        usage:
+            "storlib vol-resize VOL CAPACITY [--pool POOL] [--allocate] [--delta] [--shrink] [--dry-run] [<options>]",
         discussion: "Example: storlib vol-resize disk.img 20G --pool images"
     )
 
@@ -183,7 +185,7 @@ struct VolResize: ParsableCommand {
         )
         let word = delta || isNegative ? "by" : "to"
         try options.make(
-            .resizeVolume(pool: pool.name, name: volume.name, newSize),
+            .resizeVolume(pool: pool.name, name: volume.name, size: newSize),
             dryRun,
             manager,
             done: "Size of volume '\(volume.name)' successfully changed \(word) \(text)"

@@ -59,7 +59,11 @@ struct BadInputTests {
 
     @Test func duplicates() throws {
         let uuid = try session.succeed("pool-uuid images").trimmingCharacters(in: .newlines)
-        try expectFailure(["pool-define", "-"], input: Self.pool("new", "<uuid>\(uuid)</uuid>"), "is that of pool 'images'")
+        try expectFailure(
+            ["pool-define", "-"],
+            input: Self.pool("new", "<uuid>\(uuid)</uuid>"),
+            "is that of pool 'images'"
+        )
         try expectFailure(
             ["pool-define", "-"],
             input: Self.pool("new", path: session.path + "/images"),
@@ -75,16 +79,28 @@ struct BadInputTests {
             input: Self.pool("images", "<uuid>\(UUID().uuidString)</uuid>"),
             "there is a pool 'images' already, with UUID \(uuid)"
         )
-        try expectFailure(["pool-create-as", "images", "dir", "--target", "/x"], "there is a pool 'images' already, running")
+        try expectFailure(
+            ["pool-create-as", "images", "dir", "--target", "/x"],
+            "there is a pool 'images' already, running"
+        )
     }
 
     @Test(arguments: [
         (volume("v", ""), "<volume> needs a <capacity>"),
         (volume("v", "<capacity>-1</capacity>"), "found '-1'"),
         (volume("v", "<capacity unit='EiB'>16</capacity>"), "more than the largest size of a file"),
-        (volume("v", "<capacity>10 gigs</capacity>"), "(standard input):1:23: <capacity> wants a whole number of bytes"),
-        (volume("v", "<capacity>1</capacity><target><format type='floppy'/></target>"), "volume format 'floppy' is not known"),
-        (volume("v", "<capacity>1</capacity><target><format type='qcow2'/></target>"), "volumes of format 'qcow2' cannot be made"),
+        (
+            volume("v", "<capacity>10 gigs</capacity>"),
+            "(standard input):1:23: <capacity> wants a whole number of bytes"
+        ),
+        (
+            volume("v", "<capacity>1</capacity><target><format type='floppy'/></target>"),
+            "volume format 'floppy' is not known"
+        ),
+        (
+            volume("v", "<capacity>1</capacity><target><format type='qcow2'/></target>"),
+            "volumes of format 'qcow2' cannot be made"
+        ),
         (volume("../x", "<capacity>1</capacity>"), "volume name '../x' cannot be used: it contains '/'"),
         (volume("..", "<capacity>1</capacity>"), "volume name '..' cannot be used"),
         (volume("a\nb", "<capacity>1</capacity>"), "it contains a control character"),

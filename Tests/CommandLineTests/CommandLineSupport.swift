@@ -9,7 +9,9 @@ struct Outcome: Sendable {
 }
 
 /// Runs a program to its end.
-func run(_ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = "") throws -> Outcome {
+func run(_ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = "") throws
+    -> Outcome
+{
     let process = Process()
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
@@ -94,7 +96,9 @@ final class Session: Sendable {
 
     private static let stateFolders = ["config", "config/pools", "config/pools/autostart", "run", "run/pools"]
 
-    /// The files below the scratch folder with their sizes, and the content of documents. Left out are what says nothing of
+    /// The files below the scratch folder with their sizes, and the content of documents.
+    ///
+    /// Left out are what says nothing of
     /// pools and volumes, locks and empty state folders, and what is random, UUIDs.
     func snapshot() throws -> [String: String] {
         var snapshot: [String: String] = [:]

@@ -33,7 +33,9 @@ private final class LoopFilesystem: Sendable {
     }
 }
 
-/// What only a file system of one's own shows: no space, no writing, and btrfs. It needs root, for the mounts.
+/// What only a file system of one's own shows: no space, no writing, and btrfs.
+///
+/// It needs root, for the mounts.
 @Suite(.enabled("mounting needs root") { isRoot })
 struct FilesystemTests {
     @Test func noSpaceLeft() throws {
@@ -43,13 +45,17 @@ struct FilesystemTests {
         try session.succeed("pool-start images --build")
         let refused = try session.storlib("vol-create-as images big 1G")
         #expect(refused.status == 1)
-        #expect(refused.error.hasPrefix("error: pool 'images' has no space for volume 'big': 1.00 GiB to be allocated, "))
+        #expect(
+            refused.error.hasPrefix("error: pool 'images' has no space for volume 'big': 1.00 GiB to be allocated, ")
+        )
         #expect(refused.error.contains("; free some space, or allocate less"))
         // More than fits, and less than is free: the system itself runs out while it allocates.
         try session.succeed("vol-create-as images sparse 1G --allocation 0")
         let grown = try session.storlib("vol-resize sparse 2G --pool images --allocate")
         #expect(grown.status == 1)
-        #expect(try session.succeed("vol-info sparse --pool images --bytes").contains("Capacity:       1073741824 bytes"))
+        #expect(
+            try session.succeed("vol-info sparse --pool images --bytes").contains("Capacity:       1073741824 bytes")
+        )
         let filler = filesystem.path + "/filler"
         // To the last block; dd ends with the error that is wanted.
         let dd = try #require(findProgram("dd"))
@@ -76,7 +82,11 @@ struct FilesystemTests {
         try session.succeed("pool-define-as images dir --target @/images")
         try session.succeed("pool-start images --build")
         let inject = ["-f", "-o", "/dev/null", "-e", "inject=fallocate:error=ENOSPC", storlibProgram]
-        let outcome = try run(strace, inject + session.words("vol-create-as images a 1M"), environment: session.environment)
+        let outcome = try run(
+            strace,
+            inject + session.words("vol-create-as images a 1M"),
+            environment: session.environment
+        )
         #expect(outcome.status == 1)
         #expect(outcome.error.hasPrefix("error: pool 'images' has no space for volume 'a': 1.00 MiB to be allocated"))
         #expect(try FileManager.default.contentsOfDirectory(atPath: session.path + "/images").isEmpty)
@@ -95,7 +105,8 @@ struct FilesystemTests {
         #expect(try storlib("vol-create-as images a 1M").status == 0)
         try filesystem.remount("ro")
         for line in [
-            "vol-create-as images b 1M", "vol-delete a --pool images", "vol-resize a 2M --pool images", "pool-build new",
+            "vol-create-as images b 1M", "vol-delete a --pool images", "vol-resize a 2M --pool images",
+            "pool-build new",
         ] {
             let outcome = try storlib(line)
             #expect(outcome.status == 1, "\(line)")
@@ -129,7 +140,8 @@ struct FilesystemTests {
         let session = Session(in: filesystem.path)
         func isNoCopyOnWrite(_ name: String) throws -> Bool {
             try LoopFilesystem.tool("lsattr", ["-d", "\(session.path)/\(name)"])
-                .split(separator: " ").first?.contains("C") == true
+                .split(separator: " ").first?
+                .contains("C") == true
         }
         for (name, feature) in [("default", ""), ("on", "<cow state='yes'/>"), ("off", "<cow state='no'/>")] {
             let xml = """
@@ -162,9 +174,10 @@ struct FilesystemTests {
         #expect(try session.storlib("vol-create images -", input: volume).status == 0)
         func owners(_ name: String) throws -> [Int?] {
             let attributes = try FileManager.default.attributesOfItem(atPath: "\(session.path)/\(name)")
-            return [.ownerAccountID, .groupOwnerAccountID, .posixPermissions].map {
-                (attributes[$0] as? NSNumber)?.intValue
-            }
+            return [.ownerAccountID, .groupOwnerAccountID, .posixPermissions]
+                .map {
+                    (attributes[$0] as? NSNumber)?.intValue
+                }
         }
         #expect(try owners("images") == [1234, 2345, 0o750])
         #expect(try owners("images/a") == [12, 34, 0o644])
@@ -205,7 +218,9 @@ struct MissingCallTests {
         for (index, rename) in ["", "inject=renameat2:error=EINVAL", "inject=renameat2:error=EEXIST"].enumerated() {
             var met = false
             for number in 1...40 where !met {
-                let injections = ["-e", "trace=openat2,renameat2", "-e", "inject=openat2:error=EOPNOTSUPP:when=\(number)"]
+                let injections = [
+                    "-e", "trace=openat2,renameat2", "-e", "inject=openat2:error=EOPNOTSUPP:when=\(number)",
+                ]
                 let (outcome, trace) = try traced(
                     injections + (rename.isEmpty ? [] : ["-e", rename]),
                     "vol-create-as images v\(index) 1M"
@@ -218,7 +233,10 @@ struct MissingCallTests {
             }
             #expect(met, "no file without a name was asked for")
             let expected = ["v0", "v1"].prefix(index + 1)
-            #expect(try FileManager.default.contentsOfDirectory(atPath: session.path + "/images").sorted() == Array(expected))
+            #expect(
+                try FileManager.default.contentsOfDirectory(atPath: session.path + "/images").sorted()
+                    == Array(expected)
+            )
         }
     }
 }

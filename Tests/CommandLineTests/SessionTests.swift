@@ -41,7 +41,9 @@ struct SessionTests {
                 """
         )
         #expect(
-            try session.succeed("vol-resize a.img 20G images --pool images".replacingOccurrences(of: " images ", with: " "))
+            try session.succeed(
+                "vol-resize a.img 20G images --pool images".replacingOccurrences(of: " images ", with: " ")
+            )
                 == "Size of volume 'a.img' successfully changed to 20G\n"
         )
         #expect(try session.succeed("vol-path a.img --pool images") == "\(session.path)/images/a.img\n")
@@ -72,7 +74,10 @@ struct SessionTests {
         try session.succeed("vol-resize b -1M --pool images --shrink")
         try session.succeed("vol-resize b 512K --pool images --delta --shrink")
         #expect(try session.succeed("vol-info b --pool images --bytes").contains("Capacity:       524288 bytes\n"))
-        #expect(try session.succeed("vol-info b --pool images --bytes --physical").contains("Physical:       524288 bytes\n"))
+        #expect(
+            try session.succeed("vol-info b --pool images --bytes --physical")
+                .contains("Physical:       524288 bytes\n")
+        )
         try session.succeed("vol-delete --vol b --pool images")
     }
 
@@ -103,15 +108,28 @@ struct SessionTests {
         #expect(try session.succeed("pool-undefine images --dry-run").hasPrefix("remove definition"))
         #expect(try session.succeed("pool-autostart images --dry-run").hasPrefix("make mark"))
         #expect(try session.succeed("pool-autostart images --disable --dry-run") == "nothing to do\n")
-        #expect(try session.succeed("pool-define-as other dir --target @/other --dry-run").hasPrefix("write definition"))
-        #expect(try session.succeed("pool-create-as other dir --target @/other --build --dry-run").hasPrefix("make directory"))
-        #expect(try session.succeed("pool-define-as other dir --target @/other --print-xml").hasPrefix("<pool type='dir'>"))
+        #expect(
+            try session.succeed("pool-define-as other dir --target @/other --dry-run").hasPrefix("write definition")
+        )
+        #expect(
+            try session.succeed("pool-create-as other dir --target @/other --build --dry-run")
+                .hasPrefix("make directory")
+        )
+        #expect(
+            try session.succeed("pool-define-as other dir --target @/other --print-xml").hasPrefix("<pool type='dir'>")
+        )
         #expect(try session.snapshot() == before)
         try session.succeed("pool-start images --build")
         try session.succeed("vol-create-as images a 1M")
         let running = try session.snapshot()
-        #expect(try session.succeed("vol-create-as images b 1G --allocation 1M --dry-run") == "create file \(session.path)/images/b: raw, 1.00 GiB, 1.00 MiB allocated, mode 0600\n")
-        #expect(try session.succeed("vol-delete a --pool images --dry-run") == "remove file \(session.path)/images/a: 1.00 MiB, with its data\n")
+        #expect(
+            try session.succeed("vol-create-as images b 1G --allocation 1M --dry-run")
+                == "create file \(session.path)/images/b: raw, 1.00 GiB, 1.00 MiB allocated, mode 0600\n"
+        )
+        #expect(
+            try session.succeed("vol-delete a --pool images --dry-run")
+                == "remove file \(session.path)/images/a: 1.00 MiB, with its data\n"
+        )
         #expect(try session.succeed("vol-resize a 2M --pool images --allocate --dry-run").hasPrefix("grow file"))
         #expect(try session.succeed("pool-destroy images --dry-run").hasPrefix("remove state"))
         #expect(try session.snapshot() == running)
@@ -153,7 +171,9 @@ struct SessionTests {
         #expect(try session.succeed("pool-list --all --name --autostart") == "other\n")
         #expect(try session.succeed("pool-list --all --name --no-autostart") == "images\ntank\n")
         #expect(try session.succeed("pool-list --all --name --persistent") == "images\nother\ntank\n")
-        #expect(try session.succeed("pool-list --details --bytes").contains(" images   running   no          yes          "))
+        #expect(
+            try session.succeed("pool-list --details --bytes").contains(" images   running   no          yes          ")
+        )
         try session.write("damage", to: "config/pools/other.xml")
         #expect(try session.succeed("pool-list").contains(" other    damaged   yes\n"))
     }
@@ -215,7 +235,8 @@ struct SessionTests {
     func noCommandStartsAnother() throws {
         let strace = try #require(findProgram("strace"))
         for line in [
-            "pool-define-as images dir --target @/images", "pool-build images", "pool-start images", "pool-list --details",
+            "pool-define-as images dir --target @/images", "pool-build images", "pool-start images",
+            "pool-list --details",
             "vol-create-as images a 10M", "vol-resize a 20M --pool images --allocate", "vol-list images --details",
             "vol-dumpxml a --pool images", "vol-delete a --pool images", "pool-refresh images", "pool-info images",
             "pool-capabilities", "pool-event --timeout 0.1", "pool-destroy images", "pool-delete images",
@@ -239,11 +260,13 @@ struct SessionTests {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..").path
         let manual = try String(contentsOfFile: root + "/packaging/storlib.1", encoding: .utf8)
         let help = try session.succeed("--help")
-        let commands = help.split(separator: "\n").compactMap { line -> String? in
-            guard line.hasPrefix("  "), let word = line.split(separator: " ").first else { return nil }
-            let name = String(word).replacingOccurrences(of: ",", with: "")
-            return name.hasPrefix("pool-") || name.hasPrefix("vol-") || ["validate", "autostart"].contains(name) ? name : nil
-        }
+        let commands = help.split(separator: "\n")
+            .compactMap { line -> String? in
+                guard line.hasPrefix("  "), let word = line.split(separator: " ").first else { return nil }
+                let name = String(word).replacingOccurrences(of: ",", with: "")
+                return name.hasPrefix("pool-") || name.hasPrefix("vol-") || ["validate", "autostart"].contains(name)
+                    ? name : nil
+            }
         #expect(Set(commands).count >= 32)
         for command in Set(commands) {
             let text = try session.succeed("\(command) --help")

@@ -14,7 +14,8 @@ struct StorageUUIDTests {
     }
 
     @Test(arguments: [
-        "", "70a7eb15", "\(text)0", "\(text) x", "7-0a7eb156c34ee9cbf5769e8e5ff3fb2", "g0a7eb15-6c34-ee9c-bf57-69e8e5ff3fb2",
+        "", "70a7eb15", "\(text)0", "\(text) x", "7-0a7eb156c34ee9cbf5769e8e5ff3fb2",
+        "g0a7eb15-6c34-ee9c-bf57-69e8e5ff3fb2",
     ])
     func refusesOtherText(text: String) {
         #expect(StorageUUID(text) == nil)
@@ -32,7 +33,8 @@ struct StorageUUIDTests {
     @Test func namedOnesAreThoseOfTheStandard() throws {
         let names = try #require(StorageUUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8"))
         #expect(
-            StorageUUID(namespace: names, name: "www.example.com")?.description == "2ed6657d-e927-568b-95e1-2665a8aea6a2"
+            StorageUUID(namespace: names, name: "www.example.com")?.description
+                == "2ed6657d-e927-568b-95e1-2665a8aea6a2"
         )
     }
 }

@@ -17,7 +17,9 @@ struct SystemTests {
     @Test func timestampsKeepNanoseconds() {
         #expect(Timestamp(seconds: 1_341_933_637, nanoseconds: 73_190_990).description == "1341933637.073190990")
         #expect(Timestamp(seconds: 5, nanoseconds: 0).description == "5")
-        #expect(Timestamp(seconds: 1_795_398_182, nanoseconds: 5_000_000).utcDescription == "2026-11-23 01:43:02.005+0000")
+        #expect(
+            Timestamp(seconds: 1_795_398_182, nanoseconds: 5_000_000).utcDescription == "2026-11-23 01:43:02.005+0000"
+        )
     }
 
     @Test func anErrorIsOnePointerLarge() {

@@ -65,12 +65,18 @@ struct DirectoryPoolTests {
         #expect(try scratch.names(in: "images") == ["a"])
     }
 
-    @Test(arguments: [
-        (nil, 4 << 20), (0, 0), (1 << 20, 1 << 20), (100 << 20, 4 << 20),
-    ] as [(UInt64?, UInt64)])
+    @Test(
+        arguments: [
+            (nil, 4 << 20), (0, 0), (1 << 20, 1 << 20), (100 << 20, 4 << 20),
+        ] as [(UInt64?, UInt64)]
+    )
     func volumesAreAllocatedAsAsked(allocation: UInt64?, expected: UInt64) throws {
         let pool = try runningPool()
-        var definition = VolumeDefinition(name: "a", capacity: .mebibytes(4), allocation: allocation.map { ByteCount($0) })
+        var definition = VolumeDefinition(
+            name: "a",
+            capacity: .mebibytes(4),
+            allocation: allocation.map { ByteCount($0) }
+        )
         definition.permissions.mode = 0o640
         let volume = try pool.createVolume(definition)
         #expect(volume.capacity == .mebibytes(4))
@@ -94,7 +100,10 @@ struct DirectoryPoolTests {
         #expect(volume.key == volume.path)
         #expect(try pool.volume(key: volume.key) == volume)
         #expect(try pool.volume(path: volume.path) == volume)
-        #expect(try pool.volume(path: scratch.path + "/../\(scratch.path.split(separator: "/").last ?? "")/images/a") == volume)
+        #expect(
+            try pool.volume(path: scratch.path + "/../\(scratch.path.split(separator: "/").last ?? "")/images/a")
+                == volume
+        )
         #expect(volume.definition.uuid != nil)
         #expect(try pool.volume(named: "a").definition.uuid == volume.definition.uuid)
         let times = try #require(volume.timestamps)
@@ -236,7 +245,9 @@ struct DirectoryPoolTests {
         let folder = scratch.path + "/images"
         let churn = Task.detached {
             while !Task.isCancelled {
-                for number in 0..<50 { _ = FileManager.default.createFile(atPath: "\(folder)/\(number)", contents: nil) }
+                for number in 0..<50 {
+                    _ = FileManager.default.createFile(atPath: "\(folder)/\(number)", contents: nil)
+                }
                 for number in 0..<50 { try? FileManager.default.removeItem(atPath: "\(folder)/\(number)") }
             }
         }

@@ -12,13 +12,19 @@ struct DocumentErrorTests {
         ("<pool type='dir'><name></name><target><path>/a</path></target></pool>", "<pool> needs a <name>"),
         ("<pool type='dir'>\n  <name>a/b</name></pool>", "a.xml:2:3: pool name 'a/b' cannot be used: it contains '/'"),
         ("<pool type='dir'><name>..</name></pool>", "it is '..'"),
-        ("<pool type='dir'><name>a\nb</name></pool>", "pool name 'a\\nb' cannot be used: it contains a control character"),
+        (
+            "<pool type='dir'><name>a\nb</name></pool>",
+            "pool name 'a\\nb' cannot be used: it contains a control character"
+        ),
         ("<pool type='dir'><name>a</name><name>b</name></pool>", "<name> occurs twice inside <pool>"),
         ("<pool type='dir'><name>a</name>\n  <colour/></pool>", "a.xml:2:3: <colour> is not known inside <pool>"),
         ("<pool type='dir' x='1'><name>a</name></pool>", "<pool> has no attribute 'x'"),
         ("<pool type='dir'><name>a</name>text</pool>", "<pool> holds the stray text 'text'"),
         ("<pool type='dir'><name>a</name><x:y xmlns:x='urn:x'/></pool>", "<y> of namespace 'urn:x' is not known"),
-        ("<pool type='dir'><name>a</name><uuid>1</uuid></pool>", "<uuid> wants a UUID of 32 hexadecimal digits, found '1'"),
+        (
+            "<pool type='dir'><name>a</name><uuid>1</uuid></pool>",
+            "<uuid> wants a UUID of 32 hexadecimal digits, found '1'"
+        ),
         ("<pool type='dir'><name>a</name></pool>", "<target> needs a <path>"),
         (
             "<pool type='dir'>\n<name>a</name>\n<target>\n <path>x/y</path></target></pool>",
@@ -91,10 +97,22 @@ struct DocumentErrorTests {
         ("<volume><capacity>1</capacity></volume>", "<volume> needs a <name>"),
         ("<volume><name>../x</name></volume>", "volume name '../x' cannot be used: it contains '/'"),
         ("<volume><name>a</name></volume>", "<volume> needs a <capacity>"),
-        ("<volume><name>a</name><capacity>-1</capacity></volume>", "<capacity> wants a whole number of bytes, found '-1'"),
-        ("<volume><name>a</name><capacity unit='GiB'>1.5</capacity></volume>", "<capacity> wants a whole number of GiB, found '1.5'"),
-        ("<volume><name>a</name><capacity unit='EiB'>16</capacity></volume>", "'16' is more than the largest size of a file"),
-        ("<volume><name>a</name><capacity>18446744073709551616</capacity></volume>", "more than the largest size of a file"),
+        (
+            "<volume><name>a</name><capacity>-1</capacity></volume>",
+            "<capacity> wants a whole number of bytes, found '-1'"
+        ),
+        (
+            "<volume><name>a</name><capacity unit='GiB'>1.5</capacity></volume>",
+            "<capacity> wants a whole number of GiB, found '1.5'"
+        ),
+        (
+            "<volume><name>a</name><capacity unit='EiB'>16</capacity></volume>",
+            "'16' is more than the largest size of a file"
+        ),
+        (
+            "<volume><name>a</name><capacity>18446744073709551616</capacity></volume>",
+            "more than the largest size of a file"
+        ),
         ("<volume><name>a</name><capacity unit='gigs'>1</capacity></volume>", "<capacity> has the unknown unit 'gigs'"),
         (
             "<volume><name>a</name><capacity>1</capacity><target><format type='floppy'/></target></volume>",
@@ -108,7 +126,10 @@ struct DocumentErrorTests {
             "<volume><name>a</name><capacity>1</capacity><target><compat>new</compat></target></volume>",
             "<compat> wants a version such as '1.1', found 'new'"
         ),
-        ("<volume type='tape'><name>a</name><capacity>1</capacity></volume>", "<volume type> has the unknown value 'tape'"),
+        (
+            "<volume type='tape'><name>a</name><capacity>1</capacity></volume>",
+            "<volume type> has the unknown value 'tape'"
+        ),
         (
             "<volume><name>a</name><capacity>1</capacity><target><encryption format='luks'><ivgen name='x'/></encryption></target></volume>",
             "<ivgen> stands beside a <cipher>"
@@ -127,7 +148,8 @@ struct DocumentErrorTests {
         #expect(throws: StorageError.self) { try definition.normalized() }
         #expect(throws: StorageError.self) { try PoolDefinition(kind: .rbd, name: "a").normalized() }
         #expect(throws: StorageError.self) {
-            try PoolDefinition(kind: .directory, name: String(repeating: "x", count: 251), targetPath: "/a").normalized()
+            try PoolDefinition(kind: .directory, name: String(repeating: "x", count: 251), targetPath: "/a")
+                .normalized()
         }
     }
 }

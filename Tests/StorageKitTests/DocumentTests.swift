@@ -41,7 +41,12 @@ struct DocumentTests {
     /// Every kind of pool, with all that its kind can have, survives JSON and XML.
     @Test(arguments: PoolKind.allCases)
     func noInformationIsLost(kind: PoolKind) throws {
-        var definition = PoolDefinition(kind: kind, name: "a", uuid: .random(), targetPath: kind.hasTestTarget ? "/t" : nil)
+        var definition = PoolDefinition(
+            kind: kind,
+            name: "a",
+            uuid: .random(),
+            targetPath: kind.hasTestTarget ? "/t" : nil
+        )
         definition.source.hosts = [.init(name: "h", port: 1), .init(name: "::1")]
         definition.source.devices = [.init(path: "/dev/a", partitionSeparator: false), .init(path: "/dev/b")]
         definition.source.directory = "/d"

@@ -29,7 +29,7 @@ public protocol PoolBackend: Sendable {
 
     /// Looks up a volume, without reading the others.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/volumeNotFound``.
+    /// - Throws: `StorageError` with code `volumeNotFound`.
     func volume(named name: String) throws(StorageError) -> Volume
 
     /// The name of the volume with a key; nil where this pool cannot have it. The volume need not exist.
@@ -70,14 +70,14 @@ public protocol VolumeCreating: PoolBackend {
 
     /// What making a volume would do.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/volumeExists``, ``StorageError/Code/notSupported``,
-    ///   ``StorageError/Code/noSpace`` or another.
+    /// - Throws: `StorageError` with code `volumeExists`, `notSupported`,
+    ///   `noSpace` or another.
     func outlineCreation(of definition: VolumeDefinition) throws(StorageError) -> PlanOutline
 
     /// Makes a volume, which appears whole or not at all.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/stalePlan`` where the storage is not as the outline
-    ///   assumed, ``StorageError/Code/cancelled`` or another.
+    /// - Throws: `StorageError` with code `stalePlan` where the storage is not as the outline
+    ///   assumed, `cancelled` or another.
     func createVolume(
         _ definition: VolumeDefinition,
         following outline: PlanOutline,

@@ -9,7 +9,9 @@ extension ElementReader {
         let text = child.element.text.trimmed
         let unitName = child.attribute("unit") ?? ""
         guard let unit = SizeUnit(name: unitName) else {
-            throw child.error("<\(name)> has the unknown unit '\(unitName.printable)'; known are bytes, KiB, KB, … EiB, EB")
+            throw child.error(
+                "<\(name)> has the unknown unit '\(unitName.printable)'; known are bytes, KiB, KB, … EiB, EB"
+            )
         }
         let size = try child.check { () throws(StorageError) in try ByteCount.parse(wholeNumber: text, unit: unit) }
         guard let size else {

@@ -13,8 +13,8 @@ extension PoolDefinition {
     /// - Parameters:
     ///   - xml: The document in UTF-8, at most 1 MiB.
     ///   - source: The document's name in errors, such as that of its file.
-    /// - Throws: `StorageError` with line and column, with code ``StorageError/Code/invalidDocument``,
-    ///   ``StorageError/Code/invalidName`` or ``StorageError/Code/invalidArgument``.
+    /// - Throws: `StorageError` with line and column, with code `invalidDocument`,
+    ///   `invalidName` or `invalidArgument`.
     public init(xml: [UInt8], source: String = "(pool document)") throws(StorageError) {
         let document = try XMLDocument(xml, name: source)
         guard document.root.name == "pool", document.root.namespace == nil else {
@@ -25,7 +25,7 @@ extension PoolDefinition {
 
     /// Reads a pool's document from a text.
     ///
-    /// - Throws: As ``init(xml:source:)-([UInt8],_)`` does.
+    /// - Throws: As `init(xml:source:)` does.
     public init(xml: String, source: String = "(pool document)") throws(StorageError) {
         try self.init(xml: Array(xml.utf8), source: source)
     }

@@ -105,7 +105,7 @@ extension PoolSource.Adapter {
             host.parentFabricWWN = adapter.attribute("parent_fabric_wwn")
             host.managed = try adapter.bool("managed")
             try adapter.check { () throws(StorageError) in try host.validate() }
-            self = .fibreChannel(host)
+            self = .fibreChannel(host: host)
         case nil:
             // Documents from before the attribute `type` name a SCSI host.
             try adapter.expect(attributes: ["name"])

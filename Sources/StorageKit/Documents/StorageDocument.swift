@@ -16,7 +16,7 @@ public enum StorageDocument: Hashable, Sendable {
     ///   - poolKind: The kind of a volume's pool, on which the formats depend.
     ///   - capacity: Whether a volume's document must have a capacity.
     ///   - source: The document's name in errors, such as that of its file.
-    /// - Throws: As ``PoolDefinition/init(xml:source:)-([UInt8],_)`` does.
+    /// - Throws: As `PoolDefinition/init(xml:source:)` does.
     public init(
         xml: [UInt8],
         poolKind: PoolKind = .directory,

@@ -19,8 +19,8 @@ extension VolumeDefinition {
     ///   - poolKind: The kind of the volume's pool, on which the formats depend.
     ///   - capacity: Whether the document must have a capacity.
     ///   - source: The document's name in errors, such as that of its file.
-    /// - Throws: `StorageError` with line and column, with code ``StorageError/Code/invalidDocument``,
-    ///   ``StorageError/Code/invalidName`` or ``StorageError/Code/invalidArgument``.
+    /// - Throws: `StorageError` with line and column, with code `invalidDocument`,
+    ///   `invalidName` or `invalidArgument`.
     public init(
         xml: [UInt8],
         poolKind: PoolKind = .directory,
@@ -39,7 +39,7 @@ extension VolumeDefinition {
 
     /// Reads a volume's document from a text.
     ///
-    /// - Throws: As ``init(xml:poolKind:capacity:source:)-([UInt8],_,_,_)`` does.
+    /// - Throws: As `init(xml:poolKind:capacity:source:)` does.
     public init(
         xml: String,
         poolKind: PoolKind = .directory,

@@ -139,7 +139,8 @@ extension Duration {
     /// Rounded up, so that a wait does not end before its time; at most what poll(2) takes.
     fileprivate var wholeMilliseconds: Int32 {
         let (seconds, attoseconds) = components
-        let milliseconds = seconds.multipliedReportingOverflow(by: 1000).partialValue
+        let milliseconds =
+            seconds.multipliedReportingOverflow(by: 1000).partialValue
             + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
         return Int32(clamping: milliseconds)
     }

@@ -6,7 +6,7 @@ extension PoolSource {
         /// A SCSI host by the PCI address of its card, which is the same after each boot.
         case hostAt(address: PCIAddress, uniqueID: UInt32)
         /// A virtual host adapter on Fibre Channel.
-        case fibreChannel(FibreChannelHost)
+        case fibreChannel(host: FibreChannelHost)
     }
 
     /// The address of a card: `domain:bus:slot.function`.
@@ -60,7 +60,10 @@ extension PoolSource {
                 }
             }
             guard (parentWWNN == nil) == (parentWWPN == nil) else {
-                throw StorageError(.invalidArgument, "an adapter's parent_wwnn and parent_wwpn stand together or not at all")
+                throw StorageError(
+                    .invalidArgument,
+                    "an adapter's parent_wwnn and parent_wwpn stand together or not at all"
+                )
             }
         }
     }

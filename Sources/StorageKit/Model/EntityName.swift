@@ -11,7 +11,7 @@ enum EntityName: String {
         }
     }
 
-    /// - Throws: `StorageError` with code ``StorageError/Code/invalidName``.
+    /// - Throws: `StorageError` with code `invalidName`.
     func check(_ name: String) throws(StorageError) {
         let reason: String
         if name.isEmpty {

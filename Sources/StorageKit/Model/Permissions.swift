@@ -1,5 +1,5 @@
 /// Mode, owner, group and label of a directory or a file; what is nil keeps its default.
-public struct Permissions: Hashable, Sendable, Codable {
+public struct Permissions: Hashable, Sendable {
     /// The permission bits, at most 0o777.
     public var mode: UInt32?
     /// The numeric user ID.
@@ -30,5 +30,41 @@ public struct Permissions: Hashable, Sendable, Codable {
                 hint: "a mode has read, write and execute bits only"
             )
         }
+    }
+}
+
+extension Permissions: Codable {
+    private enum CodingKeys: String, CodingKey {
+        case mode
+        case owner
+        case group
+        case label
+    }
+
+    /// Reads the mode as octal digits, the rest as it is.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        if let text = try container.decodeIfPresent(String.self, forKey: .mode) {
+            guard let mode = UInt32(text, radix: 8) else {
+                throw DecodingError.dataCorruptedError(
+                    forKey: .mode,
+                    in: container,
+                    debugDescription: "'\(text)' is not an octal mode"
+                )
+            }
+            self.mode = mode
+        }
+        owner = try container.decodeIfPresent(UInt32.self, forKey: .owner)
+        group = try container.decodeIfPresent(UInt32.self, forKey: .group)
+        label = try container.decodeIfPresent(String.self, forKey: .label)
+    }
+
+    /// Writes the mode as octal digits, `0640`, the rest as it is.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encodeIfPresent(mode.map { "0" + String($0, radix: 8) }, forKey: .mode)
+        try container.encodeIfPresent(owner, forKey: .owner)
+        try container.encodeIfPresent(group, forKey: .group)
+        try container.encodeIfPresent(label, forKey: .label)
     }
 }

@@ -62,8 +62,8 @@ extension PoolDefinition {
     /// Fills in what follows from the rest, as libvirt does: the source's name and format, the target of a kind that
     /// has a fixed one, the target's path without doubled slashes.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/invalidArgument`` or
-    ///   ``StorageError/Code/invalidName`` where a rule of the kind is broken.
+    /// - Throws: `StorageError` with code `invalidArgument` or
+    ///   `invalidName` where a rule of the kind is broken.
     public func normalized() throws(StorageError) -> PoolDefinition {
         var result = self
         if kind.sourceParts.contains(.name), source.name == nil { result.source.name = name }

@@ -4,7 +4,9 @@ public struct PoolUsage: Hashable, Sendable, Codable {
     public var capacity: ByteCount
     /// What is in use, by volumes and by what is needed to keep them.
     public var allocation: ByteCount
-    /// What new volumes may use. It may not fit into one.
+    /// What new volumes may use.
+    ///
+    /// It may not fit into one.
     public var available: ByteCount
 
     /// Makes a usage of its three parts.

@@ -1,5 +1,5 @@
 /// A volume as it is in the storage.
-public struct Volume: Hashable, Sendable, Codable {
+public struct Volume: Hashable, Sendable {
     /// Name, key, path, UUID, capacity, allocation, format and permissions, as found.
     public var definition: VolumeDefinition
     /// The size of the file or the device.
@@ -43,5 +43,28 @@ public struct Volume: Hashable, Sendable, Codable {
             self.changed = changed
             self.born = born
         }
+    }
+}
+
+extension Volume: Codable {
+    private enum CodingKeys: String, CodingKey {
+        case physicalSize
+        case timestamps
+    }
+
+    /// Reads the keys of ``VolumeDefinition``, and beside them `physicalSize` and `timestamps`.
+    public init(from decoder: any Decoder) throws {
+        definition = try VolumeDefinition(from: decoder)
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        physicalSize = try container.decode(ByteCount.self, forKey: .physicalSize)
+        timestamps = try container.decodeIfPresent(Timestamps.self, forKey: .timestamps)
+    }
+
+    /// Writes the keys of ``VolumeDefinition``, and beside them `physicalSize` and `timestamps`.
+    public func encode(to encoder: any Encoder) throws {
+        try definition.encode(to: encoder)
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(physicalSize, forKey: .physicalSize)
+        try container.encodeIfPresent(timestamps, forKey: .timestamps)
     }
 }

@@ -1,25 +1,25 @@
 /// A change of pools or volumes; pools are given by name.
 public enum Change: Hashable, Sendable, Codable {
     /// Writes a pool's definition.
-    case define(PoolDefinition)
+    case define(pool: PoolDefinition)
     /// Removes a pool's definition; its storage stays.
     case undefine(pool: String)
     /// Starts a pool without a definition; it vanishes at its stop.
-    case create(PoolDefinition, build: BuildMode?)
+    case create(pool: PoolDefinition, build: BuildMode?)
     /// Starts a defined pool.
     case start(pool: String, build: BuildMode?)
     /// Stops a pool.
     case stop(pool: String)
     /// Prepares a pool's storage.
-    case build(pool: String, BuildMode)
+    case build(pool: String, mode: BuildMode)
     /// Removes a pool's storage; its definition stays.
     case delete(pool: String)
     /// Marks a pool to be started at boot, or not.
-    case autostart(pool: String, Bool)
+    case autostart(pool: String, isOn: Bool)
     /// Makes a volume.
-    case createVolume(pool: String, VolumeDefinition)
+    case createVolume(pool: String, definition: VolumeDefinition)
     /// Removes a volume and its data.
     case deleteVolume(pool: String, name: String)
     /// Changes a volume's size.
-    case resizeVolume(pool: String, name: String, VolumeSize)
+    case resizeVolume(pool: String, name: String, size: VolumeSize)
 }

@@ -1,6 +1,6 @@
 /// A change that was looked at and not made: what `--dry-run` prints.
 ///
-/// ``StorageManager/apply(_:)-(Plan)`` makes it, where the storage is still what the plan found.
+/// `StorageManager/apply(_:)` makes it, where the storage is still what the plan found.
 public struct Plan: Hashable, Sendable, Codable, CustomStringConvertible {
     /// What is to change.
     public let change: Change

@@ -2,7 +2,9 @@
 public struct PlanOutline: Hashable, Sendable, Codable {
     /// The steps in their order.
     public var steps: [Step]
-    /// What the steps rely on. A change whose storage is no longer so is refused as stale.
+    /// What the steps rely on.
+    ///
+    /// A change whose storage is no longer so is refused as stale.
     public var assumptions: [Assumption]
 
     /// Makes an outline.
@@ -45,7 +47,7 @@ public struct PlanOutline: Hashable, Sendable, Codable {
 
     /// Refuses to go on where the storage is not as this outline assumed.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/stalePlan``.
+    /// - Throws: `StorageError` with code `stalePlan`.
     public func checkUnchanged(_ current: PlanOutline, object: String) throws(StorageError) {
         guard current == self else {
             throw StorageError(

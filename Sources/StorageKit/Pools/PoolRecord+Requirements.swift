@@ -1,8 +1,8 @@
 extension PoolRecord {
     /// The definition that the pool runs with.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/poolNotRunning`` or
-    ///   ``StorageError/Code/damagedState``.
+    /// - Throws: `StorageError` with code `poolNotRunning` or
+    ///   `damagedState`.
     func requireRunning() throws(StorageError) -> PoolDefinition {
         if let running { return running }
         if let damage { throw damaged(damage) }
@@ -11,7 +11,7 @@ extension PoolRecord {
 
     /// The definition of a pool that does not run.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/poolRunning`` or ``StorageError/Code/damagedState``.
+    /// - Throws: `StorageError` with code `poolRunning` or `damagedState`.
     func requireInactive() throws(StorageError) -> PoolDefinition {
         if running != nil { throw StorageError(.poolRunning, "pool '\(name)' is running", hint: "stop it first") }
         if let damage { throw damaged(damage) }

@@ -77,7 +77,8 @@ struct PoolStore: Sendable {
             if error.code == .notFound { return [] }
             throw error
         }
-        return names.compactMap { $0 }.filter { $0.hasSuffix(Self.suffix) }.map { String($0.dropLast(Self.suffix.count)) }
+        return names.compactMap { $0 }.filter { $0.hasSuffix(Self.suffix) }
+            .map { String($0.dropLast(Self.suffix.count)) }
     }
 
     private func read(_ name: String, in folder: String) throws(StorageError) -> [UInt8]? {

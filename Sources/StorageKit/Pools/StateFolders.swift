@@ -21,7 +21,7 @@ public struct StateFolders: Hashable, Sendable {
     /// `storlib` below `XDG_CONFIG_HOME` (or `~/.config`) and below `XDG_RUNTIME_DIR`
     /// (<https://specifications.freedesktop.org/basedir-spec/>).
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/invalidArgument`` where nothing names one of them.
+    /// - Throws: `StorageError` with code `invalidArgument` where nothing names one of them.
     public static func standard() throws(StorageError) -> StateFolders {
         let isRoot = Environment.isRoot
         let configuration =

@@ -4,11 +4,11 @@ extension StorageManager {
     /// It blocks.
     ///
     /// - Parameters:
-    ///   - plan: The plan, from ``plan(_:)-(Change)``.
+    ///   - plan: The plan, from `plan(_:)`.
     ///   - cancellation: Stops long work, and undoes it.
     /// - Returns: The volume, for a change that makes one.
-    /// - Throws: `StorageError` with code ``StorageError/Code/stalePlan``, ``StorageError/Code/busy`` where another
-    ///   program holds the pool past the deadline, ``StorageError/Code/cancelled`` or another; nothing is changed then.
+    /// - Throws: `StorageError` with code `stalePlan`, `busy` where another
+    ///   program holds the pool past the deadline, `cancelled` or another; nothing is changed then.
     @discardableResult
     public func apply(_ plan: Plan, cancellation: Cancellation = Cancellation()) throws(StorageError) -> Volume? {
         switch plan.change {

@@ -34,10 +34,12 @@ extension StorageManager {
 
     /// Starts a pool without defining it.
     @discardableResult
-    public func create(_ definition: PoolDefinition, build: BuildMode? = nil) async throws(StorageError) -> StoragePool {
-        try await threads(for: definition.name).run { _ throws(StorageError) in
-            try self.create(definition, build: build)
-        }
+    public func create(_ definition: PoolDefinition, build: BuildMode? = nil) async throws(StorageError) -> StoragePool
+    {
+        try await threads(for: definition.name)
+            .run { _ throws(StorageError) in
+                try self.create(definition, build: build)
+            }
     }
 
     /// Starts every pool that is marked for it and does not run.
@@ -61,9 +63,10 @@ extension StorageManager {
     /// Makes a planned change; cancelling the task stops it and undoes it.
     @discardableResult
     public func apply(_ plan: Plan) async throws(StorageError) -> Volume? {
-        try await threads(for: plan.change.pool).run { cancellation throws(StorageError) in
-            try self.apply(plan, cancellation: cancellation)
-        }
+        try await threads(for: plan.change.pool)
+            .run { cancellation throws(StorageError) in
+                try self.apply(plan, cancellation: cancellation)
+            }
     }
 
     /// The events of pools and volumes from now on, by this program and by others.

@@ -3,11 +3,11 @@ extension StorageManager {
     ///
     /// It blocks. A running pool keeps its definition until it stops.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/poolExists`` where another pool has the UUID or the source,
-    ///   ``StorageError/Code/invalidName``, ``StorageError/Code/invalidArgument`` or another.
+    /// - Throws: `StorageError` with code `poolExists` where another pool has the UUID or the source,
+    ///   `invalidName`, `invalidArgument` or another.
     @discardableResult
     public func define(_ definition: PoolDefinition) throws(StorageError) -> StoragePool {
-        _ = try perform(.define(definition))
+        _ = try perform(.define(pool: definition))
         return StoragePool(name: definition.name, manager: self)
     }
 
@@ -18,10 +18,10 @@ extension StorageManager {
     /// - Parameters:
     ///   - definition: What the pool is.
     ///   - build: Whether, and how, its storage is built first.
-    /// - Throws: As ``define(_:)-(PoolDefinition)`` does, and what the start finds.
+    /// - Throws: As `define(_:)` does, and what the start finds.
     @discardableResult
     public func create(_ definition: PoolDefinition, build: BuildMode? = nil) throws(StorageError) -> StoragePool {
-        _ = try perform(.create(definition, build: build))
+        _ = try perform(.create(pool: definition, build: build))
         return StoragePool(name: definition.name, manager: self)
     }
 
@@ -50,17 +50,19 @@ extension StoragePool {
     /// It blocks.
     ///
     /// - Parameter build: Whether, and how, its storage is built first.
-    /// - Throws: `StorageError` with code ``StorageError/Code/poolRunning``, ``StorageError/Code/notSupported`` where
+    /// - Throws: `StorageError` with code `poolRunning`, `notSupported` where
     ///   there is no backend, or what the start finds.
     public func start(build: BuildMode? = nil) throws(StorageError) {
         _ = try manager.perform(.start(pool: name, build: build))
     }
 
-    /// Stops the pool; its data stays. A transient pool is gone then.
+    /// Stops the pool; its data stays.
+    ///
+    /// A transient pool is gone then.
     ///
     /// It blocks.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/poolNotRunning`` or another.
+    /// - Throws: `StorageError` with code `poolNotRunning` or another.
     public func stop() throws(StorageError) {
         _ = try manager.perform(.stop(pool: name))
     }
@@ -69,25 +71,27 @@ extension StoragePool {
     ///
     /// It blocks.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/poolRunning`` or another; the storage is as it was then.
+    /// - Throws: `StorageError` with code `poolRunning` or another; the storage is as it was then.
     public func build(_ mode: BuildMode = .standard) throws(StorageError) {
-        _ = try manager.perform(.build(pool: name, mode))
+        _ = try manager.perform(.build(pool: name, mode: mode))
     }
 
     /// Removes the pool's storage, of a directory pool the empty directory; the definition stays.
     ///
     /// It blocks.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/poolRunning``, ``StorageError/Code/notEmpty`` or another.
+    /// - Throws: `StorageError` with code `poolRunning`, `notEmpty` or another.
     public func delete() throws(StorageError) {
         _ = try manager.perform(.delete(pool: name))
     }
 
-    /// Removes the pool's definition; its storage stays. The pool must not run.
+    /// Removes the pool's definition; its storage stays.
+    ///
+    /// The pool must not run.
     ///
     /// It blocks.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/poolRunning``, ``StorageError/Code/poolTransient`` or
+    /// - Throws: `StorageError` with code `poolRunning`, `poolTransient` or
     ///   another.
     public func undefine() throws(StorageError) {
         _ = try manager.perform(.undefine(pool: name))
@@ -97,9 +101,9 @@ extension StoragePool {
     ///
     /// It blocks.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/poolTransient`` or another.
+    /// - Throws: `StorageError` with code `poolTransient` or another.
     public func setAutostart(_ isOn: Bool) throws(StorageError) {
-        _ = try manager.perform(.autostart(pool: name, isOn))
+        _ = try manager.perform(.autostart(pool: name, isOn: isOn))
     }
 
     /// Makes a volume, which appears whole or not at all.
@@ -109,14 +113,14 @@ extension StoragePool {
     /// - Parameters:
     ///   - definition: What the volume is; the backend sets its key, path and UUID.
     ///   - cancellation: Stops the work; nothing is left of it then.
-    /// - Throws: `StorageError` with code ``StorageError/Code/volumeExists``, ``StorageError/Code/noSpace``,
-    ///   ``StorageError/Code/poolNotRunning`` or another.
+    /// - Throws: `StorageError` with code `volumeExists`, `noSpace`,
+    ///   `poolNotRunning` or another.
     @discardableResult
     public func createVolume(
         _ definition: VolumeDefinition,
         cancellation: Cancellation = Cancellation()
     ) throws(StorageError) -> Volume {
-        let change = Change.createVolume(pool: name, definition)
+        let change = Change.createVolume(pool: name, definition: definition)
         if let volume = try manager.perform(change, cancellation: cancellation) { return volume }
         return try volume(named: definition.name)
     }
@@ -125,7 +129,7 @@ extension StoragePool {
     ///
     /// It blocks.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/volumeNotFound``, ``StorageError/Code/busy`` or another.
+    /// - Throws: `StorageError` with code `volumeNotFound`, `busy` or another.
     public func deleteVolume(named name: String) throws(StorageError) {
         _ = try manager.perform(.deleteVolume(pool: self.name, name: name))
     }
@@ -138,14 +142,14 @@ extension StoragePool {
     ///   - name: The volume's name.
     ///   - size: The new size.
     ///   - cancellation: Stops the work; the volume has its old size then.
-    /// - Throws: `StorageError` with code ``StorageError/Code/volumeNotFound``, ``StorageError/Code/noSpace``,
-    ///   ``StorageError/Code/invalidArgument`` where the end would be cut off, or another.
+    /// - Throws: `StorageError` with code `volumeNotFound`, `noSpace`,
+    ///   `invalidArgument` where the end would be cut off, or another.
     public func resizeVolume(
         named name: String,
         to size: VolumeSize,
         cancellation: Cancellation = Cancellation()
     ) throws(StorageError) {
-        let change = Change.resizeVolume(pool: self.name, name: name, size)
+        let change = Change.resizeVolume(pool: self.name, name: name, size: size)
         _ = try manager.perform(change, cancellation: cancellation)
     }
 }

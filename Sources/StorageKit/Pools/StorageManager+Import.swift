@@ -36,10 +36,10 @@ extension StorageManager {
             if let record = try store.record(named: definition.name), record.defined?.uuid == definition.uuid {
                 return result(.alreadyDefined)
             }
-            let plan = try plan(.define(definition))
+            let plan = try plan(.define(pool: definition))
             guard !dryRun else { return result(.imported) }
             try apply(plan)
-            if isAutostarted { _ = try perform(.autostart(pool: definition.name, true)) }
+            if isAutostarted { _ = try perform(.autostart(pool: definition.name, isOn: true)) }
             return result(.imported)
         } catch {
             return result(.failed, error.description)

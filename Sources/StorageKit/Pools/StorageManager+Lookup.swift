@@ -10,7 +10,7 @@ extension StorageManager {
     ///
     /// It blocks.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/poolNotFound``.
+    /// - Throws: `StorageError` with code `poolNotFound`.
     public func pool(named name: String) throws(StorageError) -> StoragePool {
         _ = try record(named: name)
         return StoragePool(name: name, manager: self)
@@ -20,7 +20,7 @@ extension StorageManager {
     ///
     /// It blocks.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/poolNotFound``.
+    /// - Throws: `StorageError` with code `poolNotFound`.
     public func pool(uuid: StorageUUID) throws(StorageError) -> StoragePool {
         guard let record = try store.records().first(where: { $0.current?.uuid == uuid }) else {
             throw StorageError(.poolNotFound, "there is no pool with UUID \(uuid)")
@@ -32,7 +32,7 @@ extension StorageManager {
     ///
     /// It blocks.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/volumeNotFound``.
+    /// - Throws: `StorageError` with code `volumeNotFound`.
     public func volume(key: String) throws(StorageError) -> (pool: StoragePool, volume: Volume) {
         try volume("key", key) { backend throws(StorageError) in try backend.volumeName(key: key) }
     }
@@ -41,7 +41,7 @@ extension StorageManager {
     ///
     /// It blocks.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/volumeNotFound``.
+    /// - Throws: `StorageError` with code `volumeNotFound`.
     public func volume(path: String) throws(StorageError) -> (pool: StoragePool, volume: Volume) {
         try volume("path", path) { backend throws(StorageError) in try backend.volumeName(path: path) }
     }

@@ -12,8 +12,8 @@ extension StorageManager {
 
     private func completed(_ change: Change) throws(StorageError) -> Change {
         switch change {
-        case .define(let definition): try .define(completed(definition))
-        case .create(let definition, let build): try .create(completed(definition), build: build)
+        case .define(let definition): try .define(pool: completed(definition))
+        case .create(let definition, let build): try .create(pool: completed(definition), build: build)
         default: change
         }
     }
@@ -76,7 +76,8 @@ extension StorageManager {
         return PlanOutline(steps: steps, assumptions: [.state(path: path, definition: record.defined)])
     }
 
-    private func outlineCreation(_ definition: PoolDefinition, _ build: BuildMode?) throws(StorageError) -> PlanOutline {
+    private func outlineCreation(_ definition: PoolDefinition, _ build: BuildMode?) throws(StorageError) -> PlanOutline
+    {
         if let record = try store.record(named: definition.name) {
             throw StorageError(
                 .poolExists,

@@ -10,7 +10,7 @@ public struct StoragePool: Sendable {
     ///
     /// It blocks. A pool that is damaged, or whose storage does not answer, is described with its problem.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/poolNotFound``.
+    /// - Throws: `StorageError` with code `poolNotFound`.
     public func info() throws(StorageError) -> PoolInfo {
         let record = try manager.record(named: name)
         var info = PoolInfo(record)
@@ -28,8 +28,8 @@ public struct StoragePool: Sendable {
     /// It blocks.
     ///
     /// - Parameter forNextStart: Whether a running pool's definition for its next start is wanted.
-    /// - Throws: `StorageError` with code ``StorageError/Code/poolNotFound`` or
-    ///   ``StorageError/Code/damagedState``.
+    /// - Throws: `StorageError` with code `poolNotFound` or
+    ///   `damagedState`.
     public func definition(forNextStart: Bool = false) throws(StorageError) -> PoolDefinition {
         let record = try manager.record(named: name)
         let definition = forNextStart ? record.defined ?? record.running : record.current
@@ -43,7 +43,7 @@ public struct StoragePool: Sendable {
     /// It blocks.
     ///
     /// - Parameter forNextStart: Whether a running pool's definition for its next start is wanted.
-    /// - Throws: As ``definition(forNextStart:)-(Bool)`` does.
+    /// - Throws: As `definition(forNextStart:)` does.
     public func xml(forNextStart: Bool = false) throws(StorageError) -> String {
         let definition = try definition(forNextStart: forNextStart)
         return try definition.xml(usage: forNextStart ? .zero : info().usage ?? .zero)
@@ -53,7 +53,7 @@ public struct StoragePool: Sendable {
     ///
     /// It blocks. What cannot be a volume is passed over, and what cannot be read fails no other.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/poolNotRunning`` or another.
+    /// - Throws: `StorageError` with code `poolNotRunning` or another.
     public func volumes() throws(StorageError) -> [Volume] {
         try manager.withRunningPool(name) { backend throws(StorageError) in try backend.volumes() }
     }
@@ -62,8 +62,8 @@ public struct StoragePool: Sendable {
     ///
     /// It blocks.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/volumeNotFound``,
-    ///   ``StorageError/Code/poolNotRunning`` or another.
+    /// - Throws: `StorageError` with code `volumeNotFound`,
+    ///   `poolNotRunning` or another.
     public func volume(named name: String) throws(StorageError) -> Volume {
         try manager.withRunningPool(self.name) { backend throws(StorageError) in try backend.volume(named: name) }
     }
@@ -72,7 +72,7 @@ public struct StoragePool: Sendable {
     ///
     /// It blocks.
     ///
-    /// - Throws: As ``volume(named:)-(String)`` does.
+    /// - Throws: As `volume(named:)` does.
     public func volume(key: String) throws(StorageError) -> Volume {
         try manager.withRunningPool(name) { backend throws(StorageError) in
             guard let name = try backend.volumeName(key: key) else { throw notFound("key", key) }
@@ -84,7 +84,7 @@ public struct StoragePool: Sendable {
     ///
     /// It blocks.
     ///
-    /// - Throws: As ``volume(named:)-(String)`` does.
+    /// - Throws: As `volume(named:)` does.
     public func volume(path: String) throws(StorageError) -> Volume {
         try manager.withRunningPool(name) { backend throws(StorageError) in
             guard let name = try backend.volumeName(path: path) else { throw notFound("path", path) }
@@ -100,7 +100,7 @@ public struct StoragePool: Sendable {
     ///
     /// It blocks. Listing needs no refresh: it reads the storage each time.
     ///
-    /// - Throws: `StorageError` with code ``StorageError/Code/poolNotRunning`` or another.
+    /// - Throws: `StorageError` with code `poolNotRunning` or another.
     public func refresh() throws(StorageError) {
         try manager.withRunningPool(name) { backend throws(StorageError) in
             try backend.refresh()

@@ -28,7 +28,8 @@ extension DirectoryBackend: PoolBuilding {
                 permissions.mode.map { "mode 0\(String($0, radix: 8))" },
                 permissions.owner.map { "owner \($0)" },
                 permissions.group.map { "group \($0)" },
-            ].compactMap(\.self)
+            ]
+            .compactMap(\.self)
             if !details.isEmpty {
                 steps.append(.init("set", files.path, detail: details.joined(separator: ", ")))
             }

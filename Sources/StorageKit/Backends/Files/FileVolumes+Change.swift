@@ -79,7 +79,9 @@ extension FileVolumes {
         var steps: [PlanOutline.Step] = []
         if size.capacity != volume.capacity {
             let detail = "\(volume.capacity) to \(size.capacity)" + (size.allocates ? ", what is added allocated" : "")
-            steps.append(.init(size.capacity < volume.capacity ? "shrink file" : "grow file", volume.path, detail: detail))
+            steps.append(
+                .init(size.capacity < volume.capacity ? "shrink file" : "grow file", volume.path, detail: detail)
+            )
         }
         return PlanOutline(
             steps: steps,

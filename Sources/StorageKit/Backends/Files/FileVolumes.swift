@@ -18,7 +18,11 @@ struct FileVolumes: Sendable {
     /// Opens the directory, which must exist.
     func openDirectory() throws(StorageError) -> OpenFile {
         do throws(StorageError) {
-            return try OpenFile(path, [.readOnly, .directory], action: "open the directory '\(path)' of pool '\(poolName)'")
+            return try OpenFile(
+                path,
+                [.readOnly, .directory],
+                action: "open the directory '\(path)' of pool '\(poolName)'"
+            )
         } catch {
             switch error.code {
             case .notFound:

@@ -1,0 +1,106 @@
+import Foundation
+import StorageKit
+import Testing
+
+/// The code of the guides and of README, compiled and run; and the proof that it is the same code.
+struct GuideTests {
+    private let scratch = Scratch()
+
+    @Test func yourFirstPool() async throws {
+        let folders = scratch.folders
+        let path = scratch.path + "/images"
+
+        let manager = StorageManager(folders: folders)
+
+        let definition = PoolDefinition(kind: .directory, name: "images", targetPath: path)
+        let pool = try await manager.define(definition)
+        try await pool.start(build: .standard)
+
+        let fromDocument = try PoolDefinition(
+            xml: "<pool type='dir'><name>images</name><target><path>\(path)</path></target></pool>",
+            source: "images.xml"
+        )
+        #expect(fromDocument == definition)
+
+        let volume = try await pool.createVolume(
+            VolumeDefinition(name: "disk.img", capacity: .gibibytes(10), allocation: .zero)
+        )
+        print(volume.path, volume.capacity)
+        try await pool.resizeVolume(named: "disk.img", to: VolumeSize(.gibibytes(20)))
+        for volume in try await pool.volumes() {
+            print(volume.name, volume.allocation)
+        }
+
+        let plan = try await manager.plan(.deleteVolume(pool: "images", name: "disk.img"))
+        print(plan)
+        try await manager.apply(plan)
+
+        let events = try await pool.events()
+        try await pool.stop()
+        for try await event in events {
+            print(event.change)
+            if event.change == .stopped { break }
+        }
+    }
+
+    @Test func errors() async throws {
+        let pool = try await scratch.manager().define(scratch.directoryPool())
+        try await pool.start(build: .standard)
+        try await pool.createVolume(VolumeDefinition(name: "disk.img", capacity: .zero))
+
+        do {
+            try await pool.createVolume(VolumeDefinition(name: "disk.img", capacity: .gibibytes(10)))
+        } catch {
+            switch error.code {
+            case .volumeExists: print("it is there already")
+            case .noSpace: print("there is not enough room")
+            default: throw error
+            }
+        }
+
+        do {
+            _ = try PoolDefinition(xml: "<pool type='dir'>\n  <name>a/b</name>\n</pool>", source: "pool.xml")
+        } catch {
+            print(error)
+            print(error.message, error.context.line ?? 0, error.context.column ?? 0)
+        }
+        let error = #expect(throws: StorageError.self) {
+            try PoolDefinition(xml: "<pool type='dir'>\n  <name>a/b</name>\n</pool>", source: "pool.xml")
+        }
+        #expect(error?.description == "pool.xml:2:3: pool name 'a/b' cannot be used: it contains '/'")
+    }
+
+    @Test func readme() async throws {
+        let folders = scratch.folders
+        let directory = scratch.path + "/images"
+
+        let manager = StorageManager(folders: folders)
+        let pool = try await manager.define(
+            PoolDefinition(kind: .directory, name: "images", targetPath: directory)
+        )
+        try await pool.start(build: .standard)
+        try await pool.createVolume(VolumeDefinition(name: "disk.img", capacity: .gibibytes(10), allocation: .zero))
+        for volume in try await pool.volumes() {
+            print(volume.name, volume.capacity, volume.path)
+        }
+    }
+
+    /// Each block of Swift in a guide stands, line by line, in this file.
+    @Test(arguments: [
+        "Sources/StorageKit/StorageKit.docc/YourFirstPool.md", "Sources/StorageKit/StorageKit.docc/Errors.md", "README.md",
+    ])
+    func theGuidesAreThisCode(file: String) throws {
+        func lines(_ text: String) -> [String] {
+            text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+        }
+        let here = lines(try String(contentsOfFile: #filePath, encoding: .utf8)).joined(separator: "\n")
+        let text = try String(contentsOf: fixtures("../../\(file)"), encoding: .utf8)
+        let blocks = text.components(separatedBy: "```swift\n").dropFirst().compactMap {
+            $0.components(separatedBy: "\n```").first
+        }
+        #expect(!blocks.isEmpty)
+        for block in blocks where !block.hasPrefix("// Package.swift") && !block.hasPrefix("import") {
+            #expect(here.contains(lines(block).joined(separator: "\n")), "\(file):\n\(block)")
+        }
+    }
+}
