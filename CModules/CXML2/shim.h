@@ -42,4 +42,6 @@ static inline void storlib_xml_stop(void *_Nonnull parser) { xmlStopParser((xmlP
 static inline long storlib_xml_position(void *_Nonnull parser) { return xmlByteConsumed((xmlParserCtxtPtr)parser); }
 /* XML_PARSE_NOENT is what turns &amp; in an attribute into & (without it, SAX gets &#38;). It opens no file here: a
  * DOCTYPE stops the parser, and no callback that declares, looks up or loads an entity is installed. */
-static inline int storlib_xml_options(void) { return XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOENT; }
+static inline int storlib_xml_options(void) {
+    return XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOENT | XML_PARSE_IGNORE_ENC;
+}

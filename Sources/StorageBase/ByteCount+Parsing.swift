@@ -27,7 +27,10 @@ extension ByteCount {
     /// - Throws: `StorageError` with code ``StorageError/Code/invalidArgument`` where the size exceeds ``maximum``.
     package static func parse(wholeNumber text: String, unit: SizeUnit) throws(StorageError) -> ByteCount? {
         guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-        return try ByteCount(digits: text, unit: unit, text: text)
+        guard let count = UInt64(text), case (let bytes, false) = count.multipliedReportingOverflow(by: unit.bytes),
+            bytes <= ByteCount.maximum.bytes
+        else { throw tooLarge(text) }
+        return ByteCount(bytes)
     }
 
     private init(digits: String, unit: SizeUnit, text: String) throws(StorageError) {
@@ -36,19 +39,22 @@ extension ByteCount {
         guard parts.count <= 2, !parts[0].isEmpty, parts.count == 1 || !fraction.isEmpty else {
             throw StorageError(.invalidArgument, "'\(text)' is not a size")
         }
-        let tooLarge = StorageError(
-            .invalidArgument,
-            "'\(text)' is more than the largest size of a file, \(ByteCount.maximum.bytes) bytes (8 EiB less one)"
-        )
         // 18 decimals resolve a byte of an EiB; more would overflow the product below.
         guard fraction.count <= 18 else {
             throw StorageError(.invalidArgument, "'\(text)' has more than 18 decimals")
         }
-        guard let whole = UInt64(parts[0]) else { throw tooLarge }
+        guard let whole = UInt64(parts[0]) else { throw Self.tooLarge(text) }
         let scale = fraction.reduce(UInt128(1)) { product, _ in product * 10 }
         let fractionBytes = UInt128(UInt64(fraction) ?? 0) * UInt128(unit.bytes) / scale
         let total = UInt128(whole) * UInt128(unit.bytes) + fractionBytes
-        guard total <= UInt128(ByteCount.maximum.bytes) else { throw tooLarge }
+        guard total <= UInt128(ByteCount.maximum.bytes) else { throw Self.tooLarge(text) }
         self.init(UInt64(total))
+    }
+
+    private static func tooLarge(_ text: String) -> StorageError {
+        StorageError(
+            .invalidArgument,
+            "'\(text)' is more than the largest size of a file, \(ByteCount.maximum.bytes) bytes (8 EiB less one)"
+        )
     }
 }

@@ -23,35 +23,35 @@ public struct StorageUUID: Hashable, Sendable {
     ///
     /// - Returns: Nil where the text is no UUID.
     public init?(_ text: String) {
-        var digits: [UInt64] = []
-        digits.reserveCapacity(32)
-        let whiteSpace: Set<UInt8> = [0x20, 0x09, 0x0A, 0x0D]
-        let trimmed = text.utf8.drop(while: whiteSpace.contains)
-        var tail = false
-        for byte in trimmed {
-            if tail {
-                guard whiteSpace.contains(byte) else { return nil }
-                continue
-            }
-            if digits.count == 32 {
-                guard whiteSpace.contains(byte) else { return nil }
-                tail = true
-                continue
-            }
-            if byte == 0x2D || byte == 0x20 {
-                guard digits.count.isMultiple(of: 2) else { return nil }
-                continue
-            }
+        var halves: (high: UInt64, low: UInt64) = (0, 0)
+        var count = 0
+        var isBehind = false
+        for byte in text.utf8 {
+            let digit: UInt8
             switch byte {
-            case 0x30...0x39: digits.append(UInt64(byte - 0x30))
-            case 0x41...0x46: digits.append(UInt64(byte - 0x41 + 10))
-            case 0x61...0x66: digits.append(UInt64(byte - 0x61 + 10))
+            case 0x30...0x39: digit = byte - 0x30
+            case 0x41...0x46: digit = byte - 0x41 + 10
+            case 0x61...0x66: digit = byte - 0x61 + 10
+            case 0x09, 0x0A, 0x0D, 0x20:
+                // Around the digits, and a space between pairs of them too.
+                if count == 32 { isBehind = true }
+                guard count == 0 || isBehind || byte == 0x20 && count.isMultiple(of: 2) else { return nil }
+                continue
+            case 0x2D:
+                guard count.isMultiple(of: 2), count < 32 else { return nil }
+                continue
             default: return nil
             }
+            guard count < 32 else { return nil }
+            if count < 16 {
+                halves.high = halves.high << 4 | UInt64(digit)
+            } else {
+                halves.low = halves.low << 4 | UInt64(digit)
+            }
+            count += 1
         }
-        guard digits.count == 32 else { return nil }
-        high = digits[..<16].reduce(0) { $0 << 4 | $1 }
-        low = digits[16...].reduce(0) { $0 << 4 | $1 }
+        guard count == 32 else { return nil }
+        self.init(high: halves.high, low: halves.low)
     }
 
     /// Makes a UUID of its 16 bytes, in network order; nil where there are not 16.

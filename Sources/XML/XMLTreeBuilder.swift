@@ -5,11 +5,23 @@ final class XMLTreeBuilder {
     /// What libxml2 found not well-formed, first.
     private(set) var failure: (line: Int, column: Int, message: String)?
     /// What is well-formed and refused here.
-    private(set) var refusal: (byteOffset: Int, message: String)?
-    private(set) var root: XMLElement?
+    private(set) var refusal: (endOffset: Int, message: String)?
+    private(set) var tree = Tree()
 
-    private var open: [XMLElement] = []
-    private var bytes: [UInt8] = []
+    /// What has been read so far.
+    struct Tree {
+        var nodes: [XMLDocument.Node] = []
+        var attributes: [XMLAttribute] = []
+        /// The elements whose end tag is still to come.
+        var open: [Int] = []
+
+        init() {
+            // As many as a pool's document has.
+            nodes.reserveCapacity(32)
+            attributes.reserveCapacity(16)
+            open.reserveCapacity(8)
+        }
+    }
 
     func parse(_ bytes: [UInt8]) {
         storlib_xml_initialize()
@@ -18,7 +30,6 @@ final class XMLTreeBuilder {
             return
         }
         defer { unsafe xmlFreeParserCtxt(parser) }
-        self.bytes = bytes
         var sax = unsafe Self.callbacks
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         var handlers = unsafe storlib_xml_handlers(context: context) { context, line, column, message in
@@ -28,10 +39,9 @@ final class XMLTreeBuilder {
         }
         unsafe withUnsafeMutablePointer(to: &handlers) { handlers in
             unsafe storlib_xml_install(parser, &sax, handlers)
-            unsafe bytes.withUnsafeBytes { bytes in
-                let start = unsafe bytes.bindMemory(to: CChar.self).baseAddress
+            unsafe (bytes + [0]).withUnsafeBufferPointer { text in
                 // Without a startDocument callback no tree is built and the result is NULL.
-                _ = unsafe xmlCtxtReadMemory(parser, start, Int32(bytes.count), nil, "UTF-8", storlib_xml_options())
+                _ = unsafe xmlCtxtReadDoc(parser, text.baseAddress, nil, nil, storlib_xml_options())
             }
             withExtendedLifetime(self) {}
         }
@@ -46,13 +56,7 @@ final class XMLTreeBuilder {
         }
         unsafe sax.startElementNs = { parser, name, _, namespace, _, _, attributeCount, _, attributes in
             guard let parser = unsafe parser, let name = unsafe name else { return }
-            let element = unsafe XMLElement(
-                name: String(cString: name),
-                namespace: namespace.map { unsafe String(cString: $0) },
-                attributes: XMLTreeBuilder.attributes(attributes, count: Int(attributeCount)),
-                byteOffset: XMLTreeBuilder.of(parser).startOfTag(storlib_xml_position(parser))
-            )
-            unsafe XMLTreeBuilder.of(parser).start(element, parser)
+            unsafe XMLTreeBuilder.of(parser).start(parser, name, namespace, attributes, Int(attributeCount))
         }
         unsafe sax.endElementNs = { parser, _, _, _ in
             if let parser = unsafe parser { unsafe XMLTreeBuilder.of(parser).end() }
@@ -60,7 +64,7 @@ final class XMLTreeBuilder {
         let text: charactersSAXFunc = { parser, characters, count in
             guard let parser = unsafe parser, let characters = unsafe characters else { return }
             let bytes = unsafe UnsafeBufferPointer(start: characters, count: Int(count))
-            unsafe XMLTreeBuilder.of(parser).append(String(decoding: bytes, as: UTF8.self))
+            unsafe XMLTreeBuilder.of(parser).tree.append(bytes)
         }
         unsafe sax.characters = text
         unsafe sax.ignorableWhitespace = text
@@ -68,55 +72,31 @@ final class XMLTreeBuilder {
         return unsafe sax
     }
 
-    /// Five pointers an attribute: name, prefix, namespace, start and end of the value.
-    private static func attributes(
-        _ fields: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
-        count: Int
-    ) -> [XMLAttribute] {
-        guard let fields = unsafe fields else { return [] }
-        return (0..<count)
-            .compactMap { index in
-                let field = unsafe fields + 5 * index
-                guard let name = unsafe field[0], let start = unsafe field[3], let end = unsafe field[4] else {
-                    return nil
-                }
-                let value = unsafe UnsafeBufferPointer(start: start, count: end - start)
-                return unsafe XMLAttribute(
-                    name: String(cString: name),
-                    namespace: field[2].map { unsafe String(cString: $0) },
-                    value: String(decoding: value, as: UTF8.self)
-                )
-            }
-    }
-
     private static func of(_ parser: UnsafeMutableRawPointer) -> XMLTreeBuilder {
         unsafe Unmanaged<XMLTreeBuilder>.fromOpaque(storlib_xml_context(parser)).takeUnretainedValue()
     }
 
-    /// The parser stands behind the tag; no `<` can stand inside one (XML 1.0, 2.3 AttValue).
-    private func startOfTag(_ position: Int) -> Int {
-        let end = min(max(position, 0), bytes.count)
-        return bytes[..<end].lastIndex(of: UInt8(ascii: "<")) ?? 0
-    }
-
-    private func start(_ element: XMLElement, _ parser: UnsafeMutableRawPointer) {
-        if open.count == XMLDocument.maximumDepth {
+    private func start(
+        _ parser: UnsafeMutableRawPointer,
+        _ name: UnsafePointer<UInt8>,
+        _ namespace: UnsafePointer<UInt8>?,
+        _ fields: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
+        _ attributeCount: Int
+    ) {
+        if tree.open.count == XMLDocument.maximumDepth {
             unsafe refuse("elements are nested deeper than \(XMLDocument.maximumDepth) levels", parser)
         }
-        open.append(element)
+        unsafe tree.start(
+            name: String(cString: name),
+            namespace: namespace.map { unsafe String(cString: $0) },
+            fields,
+            attributeCount,
+            endOffset: storlib_xml_position(parser)
+        )
     }
 
     private func end() {
-        guard let element = open.popLast() else { return }
-        if open.isEmpty {
-            root = element
-        } else {
-            open[open.count - 1].children.append(element)
-        }
-    }
-
-    private func append(_ text: String) {
-        if !open.isEmpty { open[open.count - 1].text += text }
+        tree.open.removeLast()
     }
 
     private func fail(line: Int, column: Int, _ message: String) {
@@ -127,7 +107,64 @@ final class XMLTreeBuilder {
 
     private func refuse(_ message: String, _ parser: UnsafeMutableRawPointer) {
         guard failure == nil, refusal == nil else { return }
-        refusal = (startOfTag(unsafe storlib_xml_position(parser)), message)
+        refusal = (unsafe storlib_xml_position(parser), message)
         unsafe storlib_xml_stop(parser)
+    }
+}
+
+extension XMLTreeBuilder.Tree {
+    fileprivate mutating func start(
+        name: String,
+        namespace: String?,
+        _ fields: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
+        _ attributeCount: Int,
+        endOffset: Int
+    ) {
+        let index = nodes.count
+        if let parent = open.last {
+            if let sibling = nodes[parent].lastChild {
+                nodes[sibling].nextSibling = index
+            } else {
+                nodes[parent].firstChild = index
+            }
+            nodes[parent].lastChild = index
+        }
+        let firstAttribute = attributes.count
+        unsafe appendAttributes(fields, count: attributeCount)
+        nodes.append(
+            XMLDocument.Node(
+                name: name,
+                namespace: namespace,
+                attributes: firstAttribute..<attributes.count,
+                endOffset: endOffset
+            )
+        )
+        open.append(index)
+    }
+
+    /// Five pointers an attribute: name, prefix, namespace, start and end of the value.
+    private mutating func appendAttributes(_ fields: UnsafeMutablePointer<UnsafePointer<UInt8>?>?, count: Int) {
+        guard let fields = unsafe fields else { return }
+        for index in 0..<count {
+            let field = unsafe fields + 5 * index
+            guard let name = unsafe field[0], let start = unsafe field[3], let end = unsafe field[4] else { continue }
+            let value = unsafe UnsafeBufferPointer(start: start, count: end - start)
+            unsafe attributes.append(
+                XMLAttribute(
+                    name: String(cString: name),
+                    namespace: field[2].map { unsafe String(cString: $0) },
+                    value: String(decoding: value, as: UTF8.self)
+                )
+            )
+        }
+    }
+
+    /// A byte always follows those of a text: the document ends with a zero.
+    fileprivate mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
+        guard let element = open.last, let start = bytes.baseAddress else { return }
+        // White space between tags is most of the text of a document, and nobody's value.
+        let isBeforeTag = unsafe start[bytes.count] == UInt8(ascii: "<")
+        if isBeforeTag, nodes[element].text.isEmpty, unsafe bytes.allSatisfy({ $0 <= 0x20 }) { return }
+        nodes[element].text += unsafe String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -2,16 +2,14 @@ import XML
 
 /// Reads an element strictly: what it does not know, or finds twice, it refuses, so that nothing is lost in silence.
 struct ElementReader {
-    let document: XMLDocument
     let element: XMLElement
 
-    init(_ document: XMLDocument, _ element: XMLElement) {
-        self.document = document
+    init(_ element: XMLElement) {
         self.element = element
     }
 
     func error(_ message: String) -> StorageError {
-        document.error(message, at: element)
+        element.error(message)
     }
 
     /// Refuses attributes and child elements other than those named, text between children, and a second child of a
@@ -22,35 +20,46 @@ struct ElementReader {
         repeated: [String] = [],
         foreignChildren: [XMLElement] = []
     ) throws(StorageError) {
-        for attribute in element.attributes where attribute.namespace == nil && !attributes.contains(attribute.name) {
-            throw error("<\(element.name)> has no attribute '\(attribute.name)'\(Self.known(attributes))")
-        }
-        var seen: [String] = []
-        for child in element.children where child.namespace == nil {
-            guard children.contains(child.name) || repeated.contains(child.name) else {
-                throw document.error(
-                    "<\(child.name)> is not known inside <\(element.name)>\(Self.known(children + repeated))",
-                    at: child
-                )
-            }
-            guard !repeated.contains(child.name) else { continue }
-            guard !seen.contains(child.name) else {
-                throw document.error("<\(child.name)> occurs twice inside <\(element.name)>", at: child)
-            }
-            seen.append(child.name)
-        }
-        for child in element.children where child.namespace != nil {
-            guard foreignChildren.contains(where: { $0.byteOffset == child.byteOffset }) else {
-                throw document.error(
-                    "<\(child.name)> of namespace '\((child.namespace ?? "").printable)' is not known "
-                        + "inside <\(element.name)>",
-                    at: child
-                )
+        if element.hasAttributes {
+            for attribute in element.attributes where attribute.namespace == nil {
+                guard attributes.contains(attribute.name) else {
+                    throw error("<\(element.name)> has no attribute '\(attribute.name)'\(Self.known(attributes))")
+                }
             }
         }
-        if !element.children.isEmpty || !(children + repeated).isEmpty {
+        if element.hasChildren {
+            try expectChildren(children, repeated, foreignChildren)
+        }
+        if !children.isEmpty || !repeated.isEmpty {
             let stray = element.text.trimmed
             if !stray.isEmpty { throw error("<\(element.name)> holds the stray text '\(stray.printable)'") }
+        }
+    }
+
+    private func expectChildren(
+        _ known: [String],
+        _ repeated: [String],
+        _ foreign: [XMLElement]
+    ) throws(StorageError) {
+        var seen: UInt64 = 0
+        for child in element.children {
+            if child.namespace != nil {
+                guard foreign.contains(child) else {
+                    throw child.error(
+                        "<\(child.name)> of namespace '\((child.namespace ?? "").printable)' is not known "
+                            + "inside <\(element.name)>"
+                    )
+                }
+            } else if let position = known.firstIndex(of: child.name) {
+                guard seen & 1 << position == 0 else {
+                    throw child.error("<\(child.name)> occurs twice inside <\(element.name)>")
+                }
+                seen |= 1 << position
+            } else if !repeated.contains(child.name) {
+                throw child.error(
+                    "<\(child.name)> is not known inside <\(element.name)>\(Self.known(known + repeated))"
+                )
+            }
         }
     }
 
@@ -59,13 +68,15 @@ struct ElementReader {
     }
 
     func child(_ name: String) -> ElementReader? {
-        element.children.first { $0.name == name && $0.namespace == nil }.map { ElementReader(document, $0) }
+        element.firstChild(name).map { ElementReader($0) }
     }
 
     func children(_ name: String, namespace: String? = nil) -> [ElementReader] {
-        element.children
-            .filter { $0.name == name && $0.namespace == namespace }
-            .map { ElementReader(document, $0) }
+        var found: [ElementReader] = []
+        for child in element.children where child.name == name && child.namespace == namespace {
+            found.append(ElementReader(child))
+        }
+        return found
     }
 
     /// The value of an attribute; an empty one counts as none.
@@ -98,10 +109,11 @@ struct ElementReader {
 }
 
 extension String {
-    /// The text without white space around it.
+    /// The text without white space around it, as XML has it (2.3 of XML 1.0).
     var trimmed: String {
-        guard let first = firstIndex(where: { !$0.isWhitespace }),
-            let last = lastIndex(where: { !$0.isWhitespace })
+        func isWhiteSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x0A || byte == 0x09 || byte == 0x0D }
+        guard let first = utf8.firstIndex(where: { !isWhiteSpace($0) }),
+            let last = utf8.lastIndex(where: { !isWhiteSpace($0) })
         else { return "" }
         return String(self[first...last])
     }

@@ -18,9 +18,9 @@ extension PoolDefinition {
     public init(xml: [UInt8], source: String = "(pool document)") throws(StorageError) {
         let document = try XMLDocument(xml, name: source)
         guard document.root.name == "pool", document.root.namespace == nil else {
-            throw document.error("a pool document begins with <pool>, found <\(document.root.name)>", at: document.root)
+            throw document.root.error("a pool document begins with <pool>, found <\(document.root.name)>")
         }
-        try self.init(ElementReader(document, document.root))
+        try self.init(ElementReader(document.root))
     }
 
     /// Reads a pool's document from a text.

@@ -29,12 +29,9 @@ extension VolumeDefinition {
     ) throws(StorageError) {
         let document = try XMLDocument(xml, name: source)
         guard document.root.name == "volume", document.root.namespace == nil else {
-            throw document.error(
-                "a volume document begins with <volume>, found <\(document.root.name)>",
-                at: document.root
-            )
+            throw document.root.error("a volume document begins with <volume>, found <\(document.root.name)>")
         }
-        try self.init(ElementReader(document, document.root), poolKind, capacity)
+        try self.init(ElementReader(document.root), poolKind, capacity)
     }
 
     /// Reads a volume's document from a text.

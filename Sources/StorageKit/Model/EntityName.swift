@@ -18,9 +18,9 @@ enum EntityName: String {
             reason = "is empty"
         } else if name == "." || name == ".." {
             reason = "is '\(name)'"
-        } else if name.contains("/") {
+        } else if name.utf8.contains(UInt8(ascii: "/")) {
             reason = "contains '/'"
-        } else if name.unicodeScalars.contains(where: \.isControlCharacter) {
+        } else if name.containsControlCharacters {
             reason = "contains a control character"
         } else if name.utf8.count > maximumByteCount {
             reason = "has more than \(maximumByteCount) bytes"
@@ -32,10 +32,16 @@ enum EntityName: String {
 }
 
 extension Unicode.Scalar {
-    var isControlCharacter: Bool { properties.generalCategory == .control }
+    /// Whether it is of Unicode's general category Cc.
+    var isControlCharacter: Bool { value < 0x20 || (0x7F...0x9F).contains(value) }
 }
 
 extension String {
+    var containsControlCharacters: Bool {
+        // Those beyond ASCII begin with this byte in UTF-8.
+        utf8.contains { $0 < 0x20 || $0 == 0x7F || $0 == 0xC2 } && unicodeScalars.contains(where: \.isControlCharacter)
+    }
+
     /// The text on one line: control characters as escapes, and no more than a line's worth.
     package var printable: String {
         let shown = unicodeScalars.prefix(200).map { $0.isControlCharacter ? $0.escaped(asASCII: true) : String($0) }

@@ -49,7 +49,7 @@ extension PoolDefinition {
                 hint: "a target path begins with '/'"
             )
         }
-        if targetPath.unicodeScalars.contains(where: \.isControlCharacter) {
+        if targetPath.containsControlCharacters {
             throw invalid("a target path cannot contain control characters")
         }
     }

@@ -83,6 +83,9 @@ extension PoolDefinition {
     /// Two slashes at the start, and no third, stay: POSIX gives them a meaning of their own (4.13 of its
     /// Base Definitions), and libvirt keeps them.
     private static func withoutDoubledSlashes(_ path: String) -> String {
+        let slash = UInt8(ascii: "/")
+        let isDoubledAnywhere = zip(path.utf8, path.utf8.dropFirst()).contains { $0 == slash && $1 == slash }
+        if !isDoubledAnywhere, path.utf8.last != slash || path == "/" { return path }
         let parts = path.split(separator: "/")
         let isDoubled = path.hasPrefix("//") && !path.hasPrefix("///")
         let root = isDoubled ? "//" : path.hasPrefix("/") ? "/" : ""

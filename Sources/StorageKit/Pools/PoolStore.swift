@@ -34,15 +34,15 @@ struct PoolStore: Sendable {
             record.isPersistent = true
             record.isAutostarted = try hasAutostartMark(name)
             record.defined = parse(bytes, path(name, in: definitionsPath), into: &record) { document in
-                ElementReader(document, document.root)
+                ElementReader(document.root)
             }
         }
         if let bytes = try read(name, in: runPath) {
             exists = true
             record.running = parse(bytes, path(name, in: runPath), into: &record) { document throws(StorageError) in
                 guard document.root.name == "poolstate",
-                    let pool = ElementReader(document, document.root).child("pool")
-                else { throw document.error("a pool's state begins with <poolstate><pool>", at: document.root) }
+                    let pool = ElementReader(document.root).child("pool")
+                else { throw document.root.error("a pool's state begins with <poolstate><pool>") }
                 return pool
             }
         }
@@ -59,9 +59,9 @@ struct PoolStore: Sendable {
             let document = try XMLDocument(bytes, name: path)
             let definition = try PoolDefinition(pool(document))
             guard definition.name == record.name else {
-                throw document.error("this file names another pool, '\(definition.name.printable)'", at: document.root)
+                throw document.root.error("this file names another pool, '\(definition.name.printable)'")
             }
-            guard definition.uuid != nil else { throw document.error("<uuid> is missing", at: document.root) }
+            guard definition.uuid != nil else { throw document.root.error("<uuid> is missing") }
             return definition
         } catch {
             record.damage = record.damage ?? error.description

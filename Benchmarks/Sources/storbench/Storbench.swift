@@ -1,0 +1,25 @@
+import Foundation
+import StorageKit
+
+/// Measures storlib, and what a user would otherwise run, in the same run; prints a table.
+@main
+struct Storbench {
+    static func main() throws {
+        guard CommandLine.arguments.count == 2 else {
+            FileHandle.standardError.write(Data("usage: storbench PATH-TO-STORLIB\n".utf8))
+            exit(64)
+        }
+        let program = CommandLine.arguments[1]
+        print("machine: \(Machine.description)")
+        print("times are medians [minimum, maximum]; a ratio below 1 is in our favour\n")
+        var table = ResultTable()
+        try Documents.measure(into: &table)
+        try Pools.measure(into: &table)
+        try Commands.measure(program, into: &table)
+        table.print()
+        if !table.failures.isEmpty {
+            for failure in table.failures { print("above its limit: \(failure)") }
+            exit(1)
+        }
+    }
+}
