@@ -31,9 +31,9 @@ extern int fallocate(int fd, int mode, off_t offset, off_t length);
 extern long syscall(long number, ...);
 
 enum {
-    STORLIB_O_TMPFILE = 020000000 | 0200000,
-    STORLIB_O_PATH = 010000000,
-    STORLIB_O_DIRECTORY = 0200000,
+    STORLIB_O_TMPFILE = __O_TMPFILE,
+    STORLIB_O_PATH = __O_PATH,
+    STORLIB_O_DIRECTORY = O_DIRECTORY,
     STORLIB_AT_EMPTY_PATH = 0x1000,
     STORLIB_FALLOC_FL_KEEP_SIZE = 1,
     STORLIB_RENAME_NOREPLACE = 1,
@@ -130,7 +130,7 @@ static inline const char *_Nonnull storlib_dirent_name(const unsigned char *_Non
     return (const char *)entry + 19;
 }
 
-static inline int storlib_inotify_init(void) { return (int)storlib_result(inotify_init1(02000000 | 04000)); }
+static inline int storlib_inotify_init(void) { return (int)storlib_result(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)); }
 static inline int storlib_inotify_add_watch(int fd, const char *_Nonnull path, uint32_t mask) {
     return (int)storlib_result(inotify_add_watch(fd, path, mask));
 }
@@ -148,3 +148,4 @@ static inline int storlib_terminal_columns(int fd) {
     struct winsize size;
     return ioctl(fd, TIOCGWINSZ, &size) < 0 ? -errno : size.ws_col;
 }
+static inline int storlib_duplicate(int fd) { return (int)storlib_result(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }

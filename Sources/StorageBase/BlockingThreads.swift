@@ -19,39 +19,46 @@ package final class BlockingThreads: Sendable {
         self.limit = limit
     }
 
-    /// Runs a blocking call on one of the threads, with a flag that is set when the task is cancelled.
+    /// Runs a blocking call on one of the threads, with a flag that is set when the task is cancelled; what has not begun
+    /// then is not begun.
     package func run<Result: Sendable>(
         _ body: @escaping @Sendable (Cancellation) throws(StorageError) -> Result
     ) async throws(StorageError) -> Result {
-        let cancellation = Cancellation()
-        let outcome: Swift.Result<Result, StorageError> = await withTaskCancellationHandler {
+        let job = Job(body)
+        let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                enqueue {
-                    do throws(StorageError) {
-                        try cancellation.check()
-                        continuation.resume(returning: .success(try body(cancellation)))
-                    } catch {
-                        continuation.resume(returning: .failure(error))
-                    }
+                guard job.wait(continuation) else { return }
+                do throws(StorageError) {
+                    try enqueue { job.run() }
+                } catch {
+                    job.refuse(error)
                 }
             }
         } onCancel: {
-            cancellation.cancel()
+            job.cancel()
         }
         return try outcome.get()
     }
 
-    private func enqueue(_ work: @escaping @Sendable () -> Void) {
+    private func enqueue(_ work: @escaping @Sendable () -> Void) throws(StorageError) {
         let startsThread = state.withLock { state in
             state.waiting.append(work)
             guard state.idle < state.waiting.count, state.threads < limit else { return false }
             state.threads += 1
             return true
         }
-        if startsThread {
-            startThread { self.serve() }
-        } else {
-            available.signal()
+        guard startsThread else { return available.signal() }
+        do throws(StorageError) {
+            try startThread { self.serve() }
+        } catch {
+            let isAlone = state.withLock { state in
+                state.threads -= 1
+                guard state.threads == 0 else { return false }
+                state.waiting.removeLast()
+                return true
+            }
+            // Where there are other threads, one of them will come to it.
+            if isAlone { throw error }
         }
     }
 
@@ -78,10 +85,71 @@ package final class BlockingThreads: Sendable {
     }
 }
 
+/// A call that waits for a thread, runs on it, and answers its task once.
+private final class Job<Success: Sendable>: Sendable {
+    typealias Outcome = Result<Success, StorageError>
+    typealias Waiter = CheckedContinuation<Outcome, Never>
+
+    private enum State {
+        case new
+        case waiting(Waiter)
+        case begun
+    }
+
+    private let body: @Sendable (Cancellation) throws(StorageError) -> Success
+    private let cancellation = Cancellation()
+    private let state: Mutex<State> = Mutex(.new)
+
+    init(_ body: @escaping @Sendable (Cancellation) throws(StorageError) -> Success) {
+        self.body = body
+    }
+
+    /// False where the task was cancelled already, and has its answer.
+    func wait(_ waiter: Waiter) -> Bool {
+        let isNew = state.withLock { state in
+            guard case .new = state else { return false }
+            state = .waiting(waiter)
+            return true
+        }
+        if !isNew { waiter.resume(returning: Self.cancelled) }
+        return isNew
+    }
+
+    func run() {
+        guard let waiter = begin() else { return }
+        do throws(StorageError) {
+            waiter.resume(returning: .success(try body(cancellation)))
+        } catch {
+            waiter.resume(returning: .failure(error))
+        }
+    }
+
+    func cancel() {
+        cancellation.cancel()
+        begin()?.resume(returning: Self.cancelled)
+    }
+
+    func refuse(_ error: StorageError) {
+        begin()?.resume(returning: .failure(error))
+    }
+
+    private func begin() -> Waiter? {
+        state.withLock { state in
+            defer { state = .begun }
+            guard case .waiting(let waiter) = state else { return nil }
+            return waiter
+        }
+    }
+
+    private static var cancelled: Outcome { .failure(Cancellation.error) }
+}
+
 /// Starts a detached thread.
 ///
 /// The corresponding C function is `pthread_create`.
-package func startThread(_ body: @escaping @Sendable () -> Void) {
+///
+/// - Throws: `StorageError` where the system has no thread left.
+package func startThread(_ body: @escaping @Sendable () -> Void) throws(StorageError) {
     final class Start: Sendable {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
@@ -91,6 +159,7 @@ package func startThread(_ body: @escaping @Sendable () -> Void) {
     unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
     defer { unsafe pthread_attr_destroy(&attributes) }
     var thread = pthread_t()
+    // SAFETY: retained here, and released once by the thread, or below where there is none.
     let start = unsafe Unmanaged.passRetained(Start(body)).toOpaque()
     let result = unsafe pthread_create(
         &thread,
@@ -103,5 +172,8 @@ package func startThread(_ body: @escaping @Sendable () -> Void) {
         },
         start
     )
-    precondition(result == 0, "the system has no thread left (pthread_create: \(result))")
+    guard result == 0 else {
+        unsafe Unmanaged<Start>.fromOpaque(start).release()
+        throw StorageError(errno: result, action: "start a thread", path: nil, operation: "pthread_create")
+    }
 }

@@ -17,7 +17,7 @@ public struct ByteCount: Hashable, Sendable {
     public static let maximum = ByteCount(UInt64(Int64.max))
 
     /// A size in KiB (1,024 bytes); traps where it exceeds 64 bits.
-    public static func kibibytes(_ count: UInt64) -> ByteCount { ByteCount(count << 10) }
+    public static func kibibytes(_ count: UInt64) -> ByteCount { ByteCount(count * 1024) }
 
     /// A size in MiB (1,024 KiB); traps where it exceeds 64 bits.
     public static func mebibytes(_ count: UInt64) -> ByteCount { ByteCount(count * (1 << 20)) }

@@ -17,7 +17,9 @@ public final class Cancellation: Sendable {
     /// - Throws: `StorageError` with code ``StorageError/Code/cancelled``.
     public func check() throws(StorageError) {
         if requested.load(ordering: .relaxed) {
-            throw StorageError(.cancelled, "the work was cancelled, and nothing is left of it")
+            throw Self.error
         }
     }
+
+    static var error: StorageError { StorageError(.cancelled, "the work was cancelled, and nothing is left of it") }
 }

@@ -13,10 +13,12 @@ package struct FileLock: ~Copyable, Sendable {
         _ file: consuming OpenFile,
         exclusive: Bool,
         deadline: ContinuousClock.Instant,
+        cancellation: Cancellation,
         holding object: String
     ) throws(StorageError) {
         var pause: UInt32 = 1000
         while try !file.tryLock(exclusive: exclusive) {
+            try cancellation.check()
             guard ContinuousClock.now < deadline else {
                 throw StorageError(
                     .busy,

@@ -16,11 +16,7 @@ extension OpenFile {
     ///
     /// - Parameter keepingSize: Whether the file's size stays where the range ends behind it.
     /// - Throws: `StorageError` with code `notSupported` where the file system has no such call.
-    package func allocate(
-        offset: ByteCount,
-        length: ByteCount,
-        keepingSize: Bool = false
-    ) throws(StorageError) {
+    package func allocate(offset: ByteCount, length: ByteCount, keepingSize: Bool) throws(StorageError) {
         guard length > .zero else { return }
         try systemCall("fallocate", "allocate \(length.bytes) bytes of '\(path)'", path: path) {
             storlib_fallocate(
@@ -47,6 +43,18 @@ extension OpenFile {
                 }
             }
             written += count
+        }
+    }
+
+    /// Writes all bytes at the file's end, in one call so that those of two programs do not mix.
+    ///
+    /// The corresponding C function is `write`, on a file opened with ``OpenFlags/append``.
+    package func append(_ bytes: [UInt8]) throws(StorageError) {
+        try systemCall("write", "write to '\(path)'", path: path) {
+            unsafe bytes.withUnsafeBytes { buffer in
+                guard let start = buffer.baseAddress else { return 0 }
+                return unsafe storlib_write(descriptor, start, buffer.count)
+            }
         }
     }
 

@@ -1,22 +1,30 @@
 internal import CLinux
+internal import SystemPackage
 
-/// What this file, as a directory, does with the names in it. No name leads out of the directory: `openat2` with
-/// `RESOLVE_BENEATH` refuses `..`, absolute paths and links that would.
+/// What this file, as a directory, does with the names in it.
+///
+/// No name leads out of the directory. `openat2` with `RESOLVE_BENEATH` refuses `..`, absolute paths and links that would;
+/// the calls that follow no links take a single name and nothing else.
 extension OpenFile {
     /// Opens a name beneath this directory.
     ///
     /// The corresponding C function is `openat2`.
     ///
+    /// - Parameters:
+    ///   - path: The name in errors, where it is another than the one that is opened.
+    ///   - action: What is attempted, in errors.
     /// - Throws: `StorageError` with code `outsidePool` where the name, or a link that it is, leads out.
     package func open(
         _ name: String,
         _ flags: OpenFlags,
         mode: UInt32 = 0,
+        path: String? = nil,
         action: @autoclosure () -> String? = nil
     ) throws(StorageError) -> OpenFile {
         try Self.checkNoZeroByte(name)
-        let path = pathOfEntry(name)
+        let path = path ?? (name == "." ? self.path : pathOfEntry(name))
         let resolve = UInt64(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+        var tries = 1
         while true {
             do throws(StorageError) {
                 let opened = try systemCall("openat2", action() ?? "open '\(path)'", path: path) {
@@ -24,8 +32,9 @@ extension OpenFile {
                 }
                 return OpenFile(adopting: opened, path: path)
             } catch {
-                // EAGAIN: a directory was renamed meanwhile, and the kernel cannot tell whether `..` leads out.
-                guard error.code == .busy else { throw error }
+                // A directory was renamed meanwhile, and the kernel could not tell whether `..` leads out.
+                guard error.cause as? Errno == .wouldBlock, tries < 16 else { throw error }
+                tries += 1
             }
         }
     }
@@ -34,7 +43,7 @@ extension OpenFile {
     ///
     /// The corresponding C function is `statx`.
     package func status(of name: String) throws(StorageError) -> FileStatus {
-        try Self.checkNoZeroByte(name)
+        try Self.checkSingleName(name)
         var result = statx()
         let path = pathOfEntry(name)
         try systemCall("statx", "read the status of '\(path)'", path: path) {
@@ -60,6 +69,8 @@ extension OpenFile {
                 }
             }
             if count == 0 { return names }
+            // SAFETY: the kernel fills the buffer with whole entries, `count` bytes in all, each with its length and a name
+            // that ends with a zero (getdents64(2)).
             unsafe buffer.withUnsafeBufferPointer { buffer in
                 guard var entry = buffer.baseAddress else { return }
                 let end = unsafe entry + count
@@ -76,6 +87,7 @@ extension OpenFile {
     ///
     /// The corresponding C function is `mkdirat`.
     package func makeDirectory(_ name: String, mode: UInt32) throws(StorageError) {
+        try Self.checkSingleName(name)
         let path = pathOfEntry(name)
         try systemCall("mkdirat", "make directory '\(path)'", path: path) {
             unsafe storlib_mkdirat(descriptor, name, mode)
@@ -86,6 +98,7 @@ extension OpenFile {
     ///
     /// The corresponding C function is `unlinkat`.
     package func remove(_ name: String, directory: Bool = false) throws(StorageError) {
+        try Self.checkSingleName(name)
         let path = pathOfEntry(name)
         try systemCall("unlinkat", "remove '\(path)'", path: path) {
             unsafe storlib_unlinkat(descriptor, name, directory ? AT_REMOVEDIR : 0)
@@ -96,6 +109,7 @@ extension OpenFile {
     ///
     /// The corresponding C function is `linkat`, by way of `/proc/self/fd`, which needs no privilege.
     package func link(_ file: borrowing OpenFile, as name: String) throws(StorageError) {
+        try Self.checkSingleName(name)
         let path = pathOfEntry(name)
         let source = "/proc/self/fd/\(file.descriptor)"
         try systemCall("linkat", "name '\(path)'", path: path) {
@@ -110,6 +124,8 @@ extension OpenFile {
     /// - Parameter replacing: Whether an existing file of the new name is replaced; else it is an error with code
     ///   `exists`.
     package func rename(_ name: String, to newName: String, replacing: Bool) throws(StorageError) {
+        try Self.checkSingleName(name)
+        try Self.checkSingleName(newName)
         let path = pathOfEntry(newName)
         try systemCall("renameat2", "name '\(path)'", path: path) {
             unsafe storlib_renameat2(
@@ -126,13 +142,23 @@ extension OpenFile {
     ///
     /// The corresponding C function is `symlinkat`.
     package func makeSymbolicLink(_ name: String, to target: String) throws(StorageError) {
+        try Self.checkSingleName(name)
+        try Self.checkNoZeroByte(target)
         let path = pathOfEntry(name)
         try systemCall("symlinkat", "make link '\(path)'", path: path) {
             unsafe storlib_symlinkat(target, descriptor, name)
         }
     }
 
+    /// Compares bytes: a `/` before a combining mark is one `Character` with it.
+    private static func checkSingleName(_ name: String) throws(StorageError) {
+        let bytes = name.utf8
+        guard !bytes.isEmpty, !bytes.contains(UInt8(ascii: "/")), !bytes.contains(0), name != ".", name != ".." else {
+            throw StorageError(.invalidName, "'\(name)' is not the name of a file in a directory")
+        }
+    }
+
     private func pathOfEntry(_ name: String) -> String {
-        path.hasSuffix("/") ? path + name : "\(path)/\(name)"
+        path.utf8.last == UInt8(ascii: "/") ? path + name : "\(path)/\(name)"
     }
 }

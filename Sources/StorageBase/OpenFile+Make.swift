@@ -4,11 +4,8 @@ extension OpenFile {
         do throws(StorageError) {
             return try OpenFile(path, [.readOnly, .directory])
         } catch {
-            guard error.code == .notFound, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
-                throw error
-            }
-            let parent = try directory(String(path[..<slash]), makingWithMode: mode)
-            let name = String(path[path.index(after: slash)...])
+            guard error.code == .notFound, let (above, name) = path.splitPath, path != "/" else { throw error }
+            let parent = try directory(above, makingWithMode: mode)
             do throws(StorageError) {
                 try parent.makeDirectory(name, mode: mode)
                 try parent.synchronize()

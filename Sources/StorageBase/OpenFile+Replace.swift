@@ -2,6 +2,7 @@ extension OpenFile {
     /// Writes a file of this directory whole or not at all, and so that it lasts: a temporary file, `fsync`, `rename`,
     /// `fsync` of the directory.
     package func replace(_ name: String, with bytes: [UInt8], mode: UInt32) throws(StorageError) {
+        try sweepReplacements()
         var generator = SystemRandomNumberGenerator()
         let temporaryName = Self.temporaryPrefix + String(generator.next(), radix: 16)
         do throws(StorageError) {
@@ -13,13 +14,18 @@ extension OpenFile {
             try? remove(temporaryName)
             throw error
         }
-        try synchronize()
+        try synchronizeChange()
     }
 
-    /// Removes what a program that was killed in ``replace(_:with:mode:)`` left; nobody else may be in it.
-    package func sweepReplacements() throws(StorageError) {
+    /// Removes what programs that were killed while they replaced a file left.
+    ///
+    /// Writing takes nobody a minute.
+    private func sweepReplacements() throws(StorageError) {
         for name in try entryNames() {
-            if let name, name.hasPrefix(Self.temporaryPrefix) { try? remove(name) }
+            guard let name, name.hasBytePrefix(Self.temporaryPrefix), let status = try? status(of: name),
+                status.modified.seconds < Timestamp.now.seconds - 60
+            else { continue }
+            try? remove(name)
         }
     }
 

@@ -58,6 +58,23 @@ internal import CLinux
         try systemCall("fsync", "write '\(path)' to its disk", path: path) { storlib_fsync(descriptor) }
     }
 
+    /// Makes a change of names in this directory last, which is made already.
+    ///
+    /// - Throws: `StorageError` that says so.
+    package func synchronizeChange() throws(StorageError) {
+        do throws(StorageError) {
+            try synchronize()
+        } catch {
+            throw StorageError(
+                error.code,
+                error.message,
+                hint: "what was asked for is done, but may not last through a crash",
+                context: error.context,
+                cause: error.cause
+            )
+        }
+    }
+
     /// Takes or releases the advisory lock of the whole file, without waiting.
     ///
     /// The corresponding C function is `flock`.

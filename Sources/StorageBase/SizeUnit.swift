@@ -10,6 +10,8 @@ package struct SizeUnit: Sendable {
 
     /// Looks up a unit by name; an empty name is bytes.
     package init?(name: String) {
+        // Beyond ASCII there are letters whose lower case is within, such as the Kelvin sign.
+        guard name.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
         let name = name.lowercased()
         if ["", "b", "byte", "bytes"].contains(name) {
             bytes = 1

@@ -73,8 +73,8 @@ extension StorageError {
         public var line: Int?
         /// The column in a document in bytes, from 1.
         public var column: Int?
-        /// The offset in a file or on a device, in bytes.
-        public var byteOffset: UInt64?
+        /// The offset in a file or on a device.
+        public var byteOffset: ByteCount?
         /// The system call or C function that failed.
         public var operation: String?
 
@@ -83,7 +83,7 @@ extension StorageError {
             path: String? = nil,
             line: Int? = nil,
             column: Int? = nil,
-            byteOffset: UInt64? = nil,
+            byteOffset: ByteCount? = nil,
             operation: String? = nil
         ) {
             self.path = path

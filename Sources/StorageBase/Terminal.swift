@@ -1,4 +1,5 @@
 internal import CLinux
+internal import SystemPackage
 
 /// What the program writes to.
 package enum Terminal {
@@ -26,6 +27,14 @@ package enum Terminal {
         isTerminal(stream) && Environment.value(of: "NO_COLOR") == nil && Environment.value(of: "TERM") != "dumb"
     }
 
+    /// Reads the standard input to its end, which may be at most `limit` bytes away.
+    ///
+    /// The corresponding C function is `read`, on a copy of descriptor 0: what is open there need not have a name.
+    package static func readInput(limit: Int) throws(StorageError) -> [UInt8] {
+        let descriptor = try systemCall("fcntl", "read the standard input", path: nil) { storlib_duplicate(0) }
+        return try OpenFile(adopting: descriptor, path: "(standard input)").readAll(limit: limit)
+    }
+
     /// Writes all of a text; where the reader is gone, the rest is dropped.
     ///
     /// The corresponding C function is `write`.
@@ -34,14 +43,18 @@ package enum Terminal {
     package static func write(_ text: String, to stream: Stream) throws(StorageError) {
         let bytes = Array(text.utf8)
         var written = 0
-        while written < bytes.count {
-            written += try systemCall("write", "write the output", path: nil) {
-                unsafe bytes.withUnsafeBytes { buffer in
-                    let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[written...])
-                    guard let start = rest.baseAddress else { return 0 }
-                    return unsafe storlib_write(stream.rawValue, start, rest.count)
+        do throws(StorageError) {
+            while written < bytes.count {
+                written += try systemCall("write", "write the output", path: nil) {
+                    unsafe bytes.withUnsafeBytes { buffer in
+                        let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[written...])
+                        guard let start = rest.baseAddress else { return 0 }
+                        return unsafe storlib_write(stream.rawValue, start, rest.count)
+                    }
                 }
             }
+        } catch {
+            guard error.cause as? Errno == .brokenPipe else { throw error }
         }
     }
 }

@@ -19,6 +19,8 @@ struct InMemoryBackend: PoolBackend {
 
     func stop() throws(StorageError) {}
 
+    func outlineRefresh() throws(StorageError) -> PlanOutline { PlanOutline(steps: []) }
+
     func refresh() throws(StorageError) {}
 
     func usage() throws(StorageError) -> PoolUsage {
@@ -29,6 +31,8 @@ struct InMemoryBackend: PoolBackend {
             available: storage.capacity.subtractingClamped(ByteCount(used))
         )
     }
+
+    func targetPermissions() throws(StorageError) -> Permissions? { nil }
 
     func volumes() throws(StorageError) -> [Volume] {
         try pool().volumes.values.map(Self.volume).sorted { $0.name < $1.name }
@@ -87,7 +91,7 @@ struct InMemoryBackend: PoolBackend {
 
     static func problem(with name: String) -> String? {
         if name.isEmpty || name == "." || name == ".." { return "it is '\(name)'" }
-        if name.contains("/") { return "it contains '/'" }
+        if name.utf8.contains(UInt8(ascii: "/")) { return "it contains '/'" }
         if name.unicodeScalars.contains(where: { $0.value < 32 || $0.value == 127 }) {
             return "it contains a control character"
         }
@@ -163,11 +167,17 @@ extension InMemoryBackend: VolumeCreating {
         made.key = path(of: definition.name)
         made.path = path(of: definition.name)
         made.allocation = min(definition.allocation ?? definition.capacity ?? .zero, definition.capacity ?? .zero)
-        storage.state.withLock { state in
+        let isMade = storage.state.withLock { [made] state in
+            // Another thread may have been faster.
+            guard state.pools[self.definition.name]?.volumes[made.name] == nil else { return false }
             let identity = FileIdentity(device: 0, inode: state.nextInode)
             state.nextInode += 1
-            state.pools[self.definition.name]?.volumes[definition.name] =
+            state.pools[self.definition.name]?.volumes[made.name] =
                 InMemoryStorage.StoredVolume(identity: identity, definition: made, made: .now)
+            return true
+        }
+        guard isMade else {
+            throw StorageError(.volumeExists, "pool '\(self.definition.name)' has a volume '\(made.name)' already")
         }
         return try volume(named: definition.name)
     }
@@ -178,7 +188,7 @@ extension InMemoryBackend: VolumeDeleting {
         let stored = try stored(name)
         return PlanOutline(
             steps: [.init("remove volume", path(of: name))],
-            assumptions: [.present(path: path(of: name), identity: stored.identity, size: nil)]
+            assumptions: [.present(path: path(of: name), identity: stored.identity, made: stored.made, size: nil)]
         )
     }
 
@@ -192,16 +202,16 @@ extension InMemoryBackend: VolumeResizing {
     func outlineResize(of name: String, to size: VolumeSize) throws(StorageError) -> PlanOutline {
         let stored = try stored(name)
         let old = stored.definition.capacity ?? .zero
-        guard size.capacity >= old || size.allowsShrinking else {
-            throw StorageError(.invalidArgument, "volume '\(name)' has \(old): its end would be cut off")
-        }
+        let new = try size.capacity(of: Self.volume(stored))
         let available = try usage().available
-        guard !size.allocates || size.capacity.subtractingClamped(old) <= available else {
+        guard !size.allocates || new.subtractingClamped(old) <= available else {
             throw StorageError(.noSpace, "pool '\(definition.name)' has no space for volume '\(name)'")
         }
         return PlanOutline(
-            steps: size.capacity == old ? [] : [.init("resize volume", path(of: name), detail: "\(size.capacity)")],
-            assumptions: [.present(path: path(of: name), identity: stored.identity, size: old)]
+            steps: new == old ? [] : [.init("resize volume", path(of: name), detail: "\(new)")],
+            assumptions: [
+                .present(path: path(of: name), identity: stored.identity, made: stored.made, size: old)
+            ]
         )
     }
 
@@ -213,11 +223,12 @@ extension InMemoryBackend: VolumeResizing {
     ) throws(StorageError) {
         try outline.checkUnchanged(outlineResize(of: name, to: size), object: "volume '\(name)'")
         try cancellation.check()
+        let capacity = try size.capacity(of: volume(named: name))
         storage.state.withLock { state in
             guard var volume = state.pools[definition.name]?.volumes[name] else { return }
-            let added = size.capacity.subtractingClamped(volume.definition.capacity ?? .zero)
-            let kept = min(volume.definition.allocation ?? .zero, size.capacity)
-            volume.definition.capacity = size.capacity
+            let added = capacity.subtractingClamped(volume.definition.capacity ?? .zero)
+            let kept = min(volume.definition.allocation ?? .zero, capacity)
+            volume.definition.capacity = capacity
             volume.definition.allocation = ByteCount(kept.bytes + (size.allocates ? added.bytes : 0))
             state.pools[definition.name]?.volumes[name] = volume
         }

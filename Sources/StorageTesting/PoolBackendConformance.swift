@@ -47,7 +47,7 @@ public struct PoolBackendConformance {
     }
 
     private func lookupOfNothing() throws {
-        for name in ["absent", "", ".", "..", "a/b", "../x", "a\nb", "a\u{0}b"] {
+        for name in ["absent", "", ".", "..", "a/b", "../x", "../\u{301}x", "a\nb", "a\u{0}b"] {
             try expectError([.volumeNotFound], "a look-up of '\(name)'") { _ = try backend.volume(named: name) }
         }
         try expect("a strange key is no volume's") { try backend.volumeName(key: "no such key") == nil }
@@ -96,7 +96,7 @@ public struct PoolBackendConformance {
     }
 
     private func refusals(_ backend: any VolumeCreating) throws {
-        for name in ["", ".", "..", "a/b", "../x", "a\nb"] {
+        for name in ["", ".", "..", "a/b", "../x", "../\u{301}x", "a\nb"] {
             try expectError([.invalidName], "a volume named '\(name)'") {
                 _ = try backend.outlineCreation(
                     of: VolumeDefinition(name: name, capacity: Self.size, allocation: .zero)

@@ -64,3 +64,10 @@ package struct XMLAttribute: Sendable {
     package let namespace: String?
     package let value: String
 }
+
+extension XMLElement: CustomStringConvertible {
+    /// The tag, and its namespace where it has one.
+    package var description: String {
+        "<\(name)>" + (namespace.map { " of namespace '\($0)'" } ?? "")
+    }
+}

@@ -24,12 +24,14 @@ final class XMLTreeBuilder {
     }
 
     func parse(_ bytes: [UInt8]) {
-        storlib_xml_initialize()
+        Self.initializeLibrary
         guard let parser = unsafe xmlNewParserCtxt() else {
             failure = (1, 1, "libxml2 has no memory for a parser")
             return
         }
         defer { unsafe xmlFreeParserCtxt(parser) }
+        // SAFETY: parser, sax, handlers and self live until the parse has returned, and libxml2 calls back on this thread
+        // alone, with the parser context as user data, whose _private leads to self.
         var sax = unsafe Self.callbacks
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         var handlers = unsafe storlib_xml_handlers(context: context) { context, line, column, message in
@@ -39,13 +41,17 @@ final class XMLTreeBuilder {
         }
         unsafe withUnsafeMutablePointer(to: &handlers) { handlers in
             unsafe storlib_xml_install(parser, &sax, handlers)
-            unsafe (bytes + [0]).withUnsafeBufferPointer { text in
-                // Without a startDocument callback no tree is built and the result is NULL.
-                _ = unsafe xmlCtxtReadDoc(parser, text.baseAddress, nil, nil, storlib_xml_options())
-            }
+            unsafe (bytes + [0])
+                .withUnsafeBufferPointer { text in
+                    // Without a startDocument callback no tree is built and the result is NULL.
+                    _ = unsafe xmlCtxtReadDoc(parser, text.baseAddress, nil, nil, storlib_xml_options())
+                }
             withExtendedLifetime(self) {}
         }
     }
+
+    /// Once, and before any thread parses (xmlInitParser).
+    private static let initializeLibrary: Void = storlib_xml_initialize()
 
     private static var callbacks: xmlSAXHandler {
         var sax = unsafe xmlSAXHandler()
@@ -96,7 +102,7 @@ final class XMLTreeBuilder {
     }
 
     private func end() {
-        tree.open.removeLast()
+        _ = tree.open.popLast()
     }
 
     private func fail(line: Int, column: Int, _ message: String) {
@@ -159,12 +165,10 @@ extension XMLTreeBuilder.Tree {
         }
     }
 
-    /// A byte always follows those of a text: the document ends with a zero.
     fileprivate mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
-        guard let element = open.last, let start = bytes.baseAddress else { return }
-        // White space between tags is most of the text of a document, and nobody's value.
-        let isBeforeTag = unsafe start[bytes.count] == UInt8(ascii: "<")
-        if isBeforeTag, nodes[element].text.isEmpty, unsafe bytes.allSatisfy({ $0 <= 0x20 }) { return }
+        guard let element = open.last else { return }
+        // White space between child elements is most of the text of a document, and nobody's value.
+        if nodes[element].firstChild != nil, unsafe bytes.allSatisfy({ $0 <= 0x20 }) { return }
         nodes[element].text += unsafe String(decoding: bytes, as: UTF8.self)
     }
 }

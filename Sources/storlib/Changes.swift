@@ -18,7 +18,7 @@ extension Options {
             return Report.line(plan.outline.steps.isEmpty ? "nothing to do" : plan.description)
         }
         let volume = try manager.apply(plan)
-        guard json else { return Report.line(done) }
+        guard json else { return Report.done(done) }
         switch change {
         case .createVolume: try Report.json(volume)
         case .resizeVolume(let pool, let name, _): try Report.json(manager.pool(named: pool).volume(named: name))

@@ -52,18 +52,28 @@ struct Autostart: ParsableCommand {
     func run() throws {
         let manager = try options.manager()
         guard !dryRun.dryRun else {
-            let pools = try manager.pools().map { try $0.info() }.filter { $0.isAutostarted && $0.state != .running }
-            if options.json { return try Report.json(pools) }
-            for pool in pools { Report.line("start pool \(pool.name)") }
-            return
+            let pools = try manager.infos(measuringUsage: false).filter { $0.isAutostarted && $0.state != .running }
+            return try report(pools.map { Self.wouldStart($0.name, manager) }, "would be started")
         }
-        let starts = try manager.startMarkedPools()
+        try report(manager.startMarkedPools(), "started")
+    }
+
+    private static func wouldStart(_ pool: String, _ manager: StorageManager) -> PoolStart {
+        do throws(StorageError) {
+            _ = try manager.plan(.start(pool: pool, build: nil))
+            return PoolStart(pool: pool, problem: nil)
+        } catch {
+            return PoolStart(pool: pool, problem: error.description)
+        }
+    }
+
+    private func report(_ starts: [PoolStart], _ word: String) throws {
         if options.json { try Report.json(starts) }
         for start in starts {
             if let problem = start.problem {
-                Report.error("pool '\(start.pool)' could not be started: \(problem)")
+                Report.error("pool '\(start.pool)' cannot be started: \(problem)")
             } else if !options.json {
-                Report.line("Pool \(start.pool) started")
+                Report.line("Pool \(start.pool) \(word)")
             }
         }
         if starts.contains(where: { $0.problem != nil }) { throw ExitCode.failure }

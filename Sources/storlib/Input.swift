@@ -4,7 +4,8 @@ import StorageKit
 enum Input {
     /// Reads a file, or the standard input for `-`.
     static func read(_ path: String) throws(StorageError) -> [UInt8] {
-        try OpenFile(path == "-" ? "/dev/stdin" : path, .readOnly).readAll(limit: maximumByteCount)
+        guard path != "-" else { return try Terminal.readInput(limit: maximumByteCount) }
+        return try OpenFile(path, .readOnly).readAll(limit: maximumByteCount)
     }
 
     /// The name of the file in errors.

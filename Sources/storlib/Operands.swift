@@ -16,13 +16,16 @@ struct Operands {
     ///   - required: How many of them must have a value.
     init(_ words: [String], _ operands: KeyValuePairs<String, String?>, required: Int) throws {
         var words = words[...]
-        for word in words where word.hasPrefix("-") && !Self.isValue(word) {
-            throw ValidationError("unknown option '\(word)'")
+        // Behind -- all words are operands.
+        let end = words.firstIndex(of: "--")
+        for word in words[..<(end ?? words.endIndex)] where word.hasPrefix("-") && !Self.isValue(word) {
+            throw ValidationError("unknown option '\(word.printable)'")
         }
+        if let end { words.remove(at: end) }
         for (name, option) in operands {
             if let value = option ?? words.popFirst() { values[name] = value }
         }
-        if let word = words.first { throw ValidationError("unexpected argument '\(word)'") }
+        if let word = words.first { throw ValidationError("unexpected argument '\(word.printable)'") }
         for (name, _) in operands.prefix(required) where values[name] == nil {
             throw ValidationError("missing argument \(name.uppercased())")
         }
@@ -71,11 +74,19 @@ struct VolumeOperand: ParsableArguments {
     var pool: String?
 
     func validate() throws {
-        _ = try Operands(words, ["vol": vol], required: 1)
+        _ = try operands()
     }
 
+    private func operands() throws -> Operands {
+        try Operands(words, ["vol": vol, "pool": pool], required: 1)
+    }
+
+    /// The volume as it was named.
+    func text() throws -> String { try operands()["vol"] }
+
     func volume(_ manager: StorageManager) throws -> (pool: StoragePool, volume: Volume) {
-        try manager.volume(Operands(words, ["vol": vol], required: 1)["vol"], pool: pool)
+        let operands = try operands()
+        return try manager.volume(operands["vol"], pool: operands.optional("pool"))
     }
 }
 
@@ -102,7 +113,7 @@ extension StorageManager {
             do throws(StorageError) {
                 return try volume(path: text)
             } catch {
-                guard error.code == .volumeNotFound, !text.contains("/") else { throw error }
+                guard error.code == .volumeNotFound, !text.containsSlash else { throw error }
                 throw StorageError(
                     .volumeNotFound,
                     "no running pool has a volume with key or path '\(text.printable)'",
@@ -111,7 +122,7 @@ extension StorageManager {
             }
         }
         let found = try self.pool(nameOrUUID: pool)
-        guard text.contains("/") else { return try (found, found.volume(named: text)) }
+        guard text.containsSlash else { return try (found, found.volume(named: text)) }
         do throws(StorageError) {
             return try (found, found.volume(path: text))
         } catch {

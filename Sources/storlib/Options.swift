@@ -21,7 +21,10 @@ struct Options: ParsableArguments {
         }
     }
 
-    func manager() throws(StorageError) -> StorageManager {
+    func manager() throws -> StorageManager {
+        for folder in [configuration, run].compactMap(\.self) where !folder.hasPrefix("/") {
+            throw StorageError(.invalidArgument, "the state folder '\(folder.printable)' is not an absolute path")
+        }
         let folders: StateFolders
         if let configuration, let run {
             folders = StateFolders(configuration: configuration, run: run)

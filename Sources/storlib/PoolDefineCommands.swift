@@ -43,7 +43,7 @@ struct PoolDefineAs: ParsableCommand {
 
     func run() throws {
         let definition = try arguments.definition()
-        guard !arguments.printXML else { return Report.output(definition.xml()) }
+        guard !arguments.printXML else { return try Report.document(definition, definition.xml(), options) }
         try options.make(.define(pool: definition), dryRun, options.manager(), done: "Pool \(definition.name) defined")
     }
 }
@@ -87,7 +87,7 @@ struct PoolCreateAs: ParsableCommand {
 
     func run() throws {
         let definition = try arguments.definition()
-        guard !arguments.printXML else { return Report.output(definition.xml()) }
+        guard !arguments.printXML else { return try Report.document(definition, definition.xml(), options) }
         try options.make(
             .create(pool: definition, build: build.mode),
             dryRun,

@@ -50,6 +50,7 @@ struct PoolEventList: ParsableCommand {
 
     func run() throws {
         guard !list else {
+            if options.json { return try Report.json(EventType.allCases.map(\.rawValue)) }
             for type in EventType.allCases { Report.line(type.rawValue) }
             return
         }
@@ -78,8 +79,10 @@ struct PoolEventList: ParsableCommand {
         if options.json { return try Report.jsonLine(event) }
         let time = timestamp ? "\(Timestamp.now.utcDescription): " : ""
         let type = EventType(event.change)
+        let line = "\(time)event '\(type.rawValue)' for storage pool \(event.pool)"
+        if event.change == .refreshed { return Report.line(line) }
         let text = event.volume.map { "\($0) \(Self.word(event.change))" } ?? Self.word(event.change).capitalizedFirst
-        Report.line("\(time)event '\(type.rawValue)' for storage pool \(event.pool): \(text)")
+        Report.line("\(line): \(text)")
     }
 
     private static func word(_ change: PoolEvent.Change) -> String {

@@ -21,7 +21,7 @@ struct PoolBuild: ParsableCommand {
     }
 }
 
-struct PoolStart: ParsableCommand {
+struct PoolStartCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pool-start",
         abstract: "Start a pool that is defined.",
@@ -84,18 +84,18 @@ struct PoolRefresh: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pool-refresh",
         abstract: "Remove what interrupted commands left behind, and tell watchers to look again.",
-        usage: "storlib pool-refresh POOL [<options>]",
+        usage: "storlib pool-refresh POOL [--dry-run] [<options>]",
         discussion: "Listing needs no refresh: it reads the storage each time.\n\nExample: storlib pool-refresh images"
     )
 
     @OptionGroup var operand: PoolOperand
+    @OptionGroup var dryRun: DryRun
     @OptionGroup var options: Options
 
     func run() throws {
-        let pool = try operand.pool(options.manager())
-        try pool.refresh()
-        if options.json { return try Report.json(pool.info()) }
-        Report.line("Pool \(pool.name) refreshed")
+        let manager = try options.manager()
+        let name = try operand.pool(manager).name
+        try options.make(.refresh(pool: name), dryRun, manager, done: "Pool \(name) refreshed")
     }
 }
 

@@ -42,6 +42,8 @@ struct PoolList: ParsableCommand {
             """
     )
 
+    @Argument(parsing: .allUnrecognized, help: .hidden)
+    var words: [String] = []
     @Flag(help: "List those that do not run as well.")
     var all = false
     @Flag(help: "List those that do not run.")
@@ -65,9 +67,14 @@ struct PoolList: ParsableCommand {
     @OptionGroup var sizes: Sizes
     @OptionGroup var options: Options
 
+    func validate() throws {
+        if all, inactive { throw ValidationError("--all and --inactive exclude each other") }
+        if details, name || uuid { throw ValidationError("--details excludes --name and --uuid") }
+    }
+
     func run() throws {
-        let kinds = try type.map(Self.kinds)
-        let pools = try options.manager().pools().map { try $0.info() }.filter { isWanted($0, kinds) }
+        let kinds = try (type ?? Operands(words, ["type": nil], required: 0).optional("type")).map(Self.kinds)
+        let pools = try options.manager().infos(measuringUsage: details || options.json).filter { isWanted($0, kinds) }
         if options.json { return try Report.json(pools) }
         if uuid || name {
             for pool in pools {
@@ -199,7 +206,8 @@ struct PoolCapabilitiesList: ParsableCommand {
     @OptionGroup var options: Options
 
     func run() throws {
-        let capabilities = try options.manager().capabilities
+        // No state is touched: the folders need not be known.
+        let capabilities = StorageManager(folders: StateFolders(configuration: "/", run: "/")).capabilities
         options.json ? try Report.json(capabilities) : Report.output(capabilities.xml())
     }
 }

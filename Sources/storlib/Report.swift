@@ -19,6 +19,16 @@ enum Report {
         output(text + "\n")
     }
 
+    /// Prints what was done, unless nobody wants to know.
+    static func done(_ text: String) {
+        if !CommandWords.standard.isQuiet { line(text) }
+    }
+
+    /// Prints a document, or as JSON the value that it is of.
+    static func document(_ value: some Encodable, _ xml: String, _ options: Options) throws {
+        options.json ? try json(value) : output(xml)
+    }
+
     /// Prints one of the library's values as JSON.
     static func json(_ value: some Encodable) throws {
         let encoder = JSONEncoder()

@@ -23,7 +23,7 @@ struct Storlib: ParsableCommand {
                 name: "Pools",
                 subcommands: [
                     PoolDefine.self, PoolDefineAs.self, PoolCreate.self, PoolCreateAs.self, PoolBuild.self,
-                    PoolStart.self, PoolDestroy.self, PoolDelete.self, PoolUndefine.self, PoolRefresh.self,
+                    PoolStartCommand.self, PoolDestroy.self, PoolDelete.self, PoolUndefine.self, PoolRefresh.self,
                     PoolAutostart.self, PoolList.self, PoolInformation.self, PoolDumpXML.self, PoolName.self,
                     PoolUUID.self, PoolCapabilitiesList.self, PoolEventList.self, PoolImportCommand.self,
                 ]
@@ -42,7 +42,7 @@ struct Storlib: ParsableCommand {
     /// Runs a command: 0 for success, 1 for a failure, 64 for a command line that makes no sense.
     static func main() {
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(CommandWords.standard.words)
             try command.run()
         } catch let error as StorageError {
             Report.error(error.description)
@@ -52,7 +52,9 @@ struct Storlib: ParsableCommand {
             if code == .success {
                 Report.output(fullMessage(for: error) + "\n")
             } else if code == .validationFailure {
-                Report.error("\(message(for: error)); see storlib --help")
+                Report.error("\(message(for: error).printable); see storlib --help")
+            } else if !(error is ExitCode) {
+                Report.error("\(error)")
             }
             exit(withCode: code)
         }

@@ -23,23 +23,37 @@ struct Table {
     func text(width: Int?, colors: Bool) -> String {
         var widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
         if let width {
-            let total = widths.reduce(0, +) + 3 * (widths.count - 1) + 1
-            if total > width {
-                widths[flexibleColumn] = max(widths[flexibleColumn] - (total - width), 8)
+            // First the column that gives way, then the widest, until all fit or none can.
+            var excess = Self.totalWidth(widths) - width
+            let flexible = max(widths[flexibleColumn] - max(excess, 0), min(widths[flexibleColumn], Self.narrowest))
+            widths[flexibleColumn] = flexible
+            excess = Self.totalWidth(widths) - width
+            while excess > 0, let widest = widths.indices.max(by: { widths[$0] < widths[$1] }),
+                widths[widest] > Self.narrowest
+            {
+                widths[widest] -= 1
+                excess -= 1
             }
         }
-        let ruleWidth = widths.reduce(0, +) + 3 * widths.count
+        let ruleWidth = min(Self.totalWidth(widths) + 2, width ?? .max)
         let head = Self.line(header, widths)
         var lines = [colors ? "\u{1B}[1m\(head)\u{1B}[0m" : head, String(repeating: "-", count: ruleWidth)]
         lines += rows.map { Self.line($0, widths) }
         return lines.joined(separator: "\n") + "\n\n"
     }
 
+    /// A column narrower than this tells nothing.
+    private static let narrowest = 8
+
+    private static func totalWidth(_ widths: [Int]) -> Int {
+        widths.reduce(0, +) + 3 * (widths.count - 1) + 1
+    }
+
     private static func line(_ cells: [String], _ widths: [Int]) -> String {
         var line = ""
         for (cell, width) in zip(cells, widths) {
             // The end of a path tells more than its beginning.
-            let shown = cell.count > width ? "…" + cell.suffix(width - 1) : cell
+            let shown = cell.count > width ? "…" + cell.suffix(max(width - 1, 0)) : cell
             line += (line.isEmpty ? " " : "   ") + shown + String(repeating: " ", count: max(0, width - shown.count))
         }
         while line.last == " " { line.removeLast() }

@@ -86,7 +86,14 @@ struct VolCreateAs: ParsableCommand {
     }
 
     private func operands() throws -> Operands {
-        try Operands(words, ["pool": pool, "name": name, "capacity": capacity], required: 3)
+        try Operands(
+            words,
+            [
+                "pool": pool, "name": name, "capacity": capacity, "allocation": allocation, "format": format,
+                "backing-vol": backingVol, "backing-vol-format": backingVolFormat,
+            ],
+            required: 3
+        )
     }
 
     func run() throws {
@@ -96,13 +103,21 @@ struct VolCreateAs: ParsableCommand {
         var definition = VolumeDefinition(
             name: operands["name"],
             capacity: try ByteCount(parsing: operands["capacity"]),
-            allocation: try allocation.map { text throws(StorageError) in try ByteCount(parsing: text) },
-            format: try format.map { VolumeFormat(rawValue: $0) } ?? pool.definition().kind.volumeFormats.first
+            allocation: try operands.optional("allocation")
+                .map { text throws(StorageError) in
+                    try ByteCount(parsing: text)
+                },
+            format: try operands.optional("format").map { VolumeFormat(rawValue: $0) }
+                ?? pool.definition().kind.volumeFormats.first
         )
-        definition.backingFile = backingVol.map {
-            BackingFile(path: $0, format: backingVolFormat.map { VolumeFormat(rawValue: $0) })
-        }
-        guard !printXML else { return Report.output(definition.xml()) }
+        definition.backingFile = operands.optional("backing-vol")
+            .map { path in
+                BackingFile(
+                    path: path,
+                    format: operands.optional("backing-vol-format").map { VolumeFormat(rawValue: $0) }
+                )
+            }
+        guard !printXML else { return try Report.document(definition, definition.xml(), options) }
         try options.make(
             .createVolume(pool: pool.name, definition: definition),
             dryRun,
@@ -131,7 +146,7 @@ struct VolDelete: ParsableCommand {
             .deleteVolume(pool: pool.name, name: volume.name),
             dryRun,
             manager,
-            done: "Vol \(volume.name) deleted"
+            done: "Vol \(operand.text()) deleted"
         )
     }
 }
@@ -167,52 +182,30 @@ struct VolResize: ParsableCommand {
     }
 
     private func operands() throws -> Operands {
-        try Operands(words, ["vol": vol, "capacity": capacity], required: 2)
+        try Operands(words, ["vol": vol, "capacity": capacity, "pool": pool], required: 2)
     }
 
     func run() throws {
         let operands = try operands()
         let manager = try options.manager()
-        let (pool, volume) = try manager.volume(operands["vol"], pool: self.pool)
+        let (pool, volume) = try manager.volume(operands["vol"], pool: operands.optional("pool"))
         // virsh takes a negative size with --shrink to mean a difference.
         let text = operands["capacity"]
         let isNegative = shrink && text.hasPrefix("-")
         let size = try ByteCount(parsing: isNegative ? String(text.dropFirst()) : text)
+        let isDifference = delta || isNegative
         let newSize = VolumeSize(
-            try capacity(of: volume, size, isDifference: delta || isNegative),
+            size,
+            reference: !isDifference ? .absolute : shrink ? .removed : .added,
             allocates: allocate,
             allowsShrinking: shrink
         )
-        let word = delta || isNegative ? "by" : "to"
+        let word = isDifference ? "by" : "to"
         try options.make(
             .resizeVolume(pool: pool.name, name: volume.name, size: newSize),
             dryRun,
             manager,
             done: "Size of volume '\(volume.name)' successfully changed \(word) \(text)"
         )
-    }
-
-    private func capacity(
-        of volume: Volume,
-        _ size: ByteCount,
-        isDifference: Bool
-    ) throws(StorageError) -> ByteCount {
-        guard isDifference else { return size }
-        if shrink {
-            guard size <= volume.capacity else {
-                throw StorageError(
-                    .invalidArgument,
-                    "volume '\(volume.name)' has \(volume.capacity.bytes) bytes; \(size.bytes) cannot be taken away"
-                )
-            }
-            return volume.capacity.subtractingClamped(size)
-        }
-        guard let sum = volume.capacity.adding(size), sum <= .maximum else {
-            throw StorageError(
-                .invalidArgument,
-                "volume '\(volume.name)' would be larger than the largest size of a file"
-            )
-        }
-        return sum
     }
 }

@@ -204,6 +204,79 @@ struct BadInputTests {
         try session.succeed("pool-start images")
     }
 
+    /// A slash before a combining mark is one character for Swift, and a slash for the system.
+    @Test(arguments: ["../\u{301}x", "a/\u{301}b", "/\u{301}", "x\u{FFFF}"])
+    func namesAreBytes(name: String) throws {
+        try expectFailure(["vol-create-as", "images", name, "1M"], "volume name")
+        try expectFailure(
+            ["vol-create", "images", "-"],
+            input: Self.volume(name, "<capacity>1</capacity>"),
+            "(standard input):1:"
+        )
+        try expectFailure(["vol-delete", "--vol=\(name)", "--pool", "images"], "has no volume")
+        try expectFailure(["pool-define-as", name, "dir", "--target", "/x"], "pool name")
+    }
+
+    @Test func whatLiesInTheStateFoldersHarmsItsOwnPoolAlone() throws {
+        let pools = session.path + "/config/pools"
+        try FileManager.default.createDirectory(atPath: pools + "/directory.xml", withIntermediateDirectories: false)
+        try FileManager.default.createSymbolicLink(atPath: pools + "/loop.xml", withDestinationPath: "loop.xml")
+        _ = unsafe mkfifo(pools + "/fifo.xml", 0o600)
+        try String(repeating: " ", count: 2 << 20)
+            .write(toFile: pools + "/large.xml", atomically: false, encoding: .utf8)
+        try "x".write(toFile: pools + "/.xml", atomically: false, encoding: .utf8)
+        try "x".write(toFile: pools + "/a\tb.xml", atomically: false, encoding: .utf8)
+        let list = try session.succeed("pool-list --all")
+        for name in ["directory", "loop", "fifo", "large"] {
+            #expect(list.contains(" \(name) ") && list.contains("damaged"), "\(list)")
+        }
+        #expect(list.contains(" images "))
+        try session.succeed("pool-define-as new dir --target @/new")
+        try session.succeed("autostart")
+    }
+
+    @Test func aDamagedDefinitionOfARunningPoolCanWait() throws {
+        try session.write("<pool", to: "config/pools/images.xml")
+        try session.succeed("vol-create-as images new 1M")
+        try session.succeed("vol-list images")
+        try session.succeed("pool-dumpxml images")
+        #expect(try session.succeed("pool-info images").contains("Problem:"))
+        try session.write("<pool", to: "config/pools/stopped.xml")
+        try expectFailure(["pool-destroy", "stopped"], "pool 'stopped' is not running")
+    }
+
+    @Test(.enabled("changing the user needs root") { isRoot && findProgram("setpriv") != nil })
+    func anotherUsersDirectory() throws {
+        let setpriv = try #require(findProgram("setpriv"))
+        let base = "/tmp/storlib-user-\(UUID().uuidString.prefix(8))"
+        defer { try? FileManager.default.removeItem(atPath: base) }
+        for (name, mode) in [("", 0o755), ("/state", 0o777), ("/theirs", 0o755)] {
+            try FileManager.default.createDirectory(atPath: base + name, withIntermediateDirectories: false)
+            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: base + name)
+        }
+        // The test's own folder may not be open to others.
+        try FileManager.default.copyItem(atPath: storlibProgram, toPath: base + "/storlib")
+        func storlib(_ words: String...) throws -> Outcome {
+            try run(
+                setpriv,
+                ["--reuid=65534", "--regid=65534", "--clear-groups", base + "/storlib"] + words,
+                environment: ["XDG_CONFIG_HOME": base + "/state", "XDG_RUNTIME_DIR": base + "/state/run", "HOME": base]
+            )
+        }
+        #expect(try storlib("pool-define-as", "theirs", "dir", "--target", base + "/theirs").status == 0)
+        #expect(try storlib("pool-start", "theirs").status == 0)
+        let refused = try storlib("vol-create-as", "theirs", "a", "1M")
+        #expect(refused.status == 1)
+        #expect(refused.error == "error: cannot make a file in '\(base)/theirs': permission denied\n")
+        #expect(try storlib("pool-define-as", "mine", "dir", "--target", base + "/state/mine").status == 0)
+        #expect(try storlib("pool-start", "mine", "--build").status == 0)
+        #expect(try storlib("vol-create-as", "mine", "a", "1M").status == 0)
+        #expect(try storlib("vol-list", "mine").output.contains("/state/mine/a"))
+        // Nobody else can hold up root's pools, or these.
+        let locks = try FileManager.default.attributesOfItem(atPath: base + "/state/run/storlib/pools/mine.lock")
+        #expect((locks[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+    }
+
     @Test func aFullOutputIsAnError() throws {
         let outcome = try run(
             "/bin/sh",

@@ -81,6 +81,41 @@ struct SessionTests {
         try session.succeed("vol-delete --vol b --pool images")
     }
 
+    @Test func virshsWordsInTheirOrderAreTaken() throws {
+        try session.succeed("-q -c storage:///system pool-define-as images dir - - - - @/images")
+        #expect(try session.succeed("--quiet --connect=x pool-start images --build") == "")
+        try session.succeed("vol-create-as images d 2M 0 raw")
+        #expect(try session.succeed("vol-info d images --bytes").contains("Allocation:     0 bytes"))
+        try session.succeed("vol-resize d 3M images")
+        #expect(try session.succeed("vol-delete d images") == "Vol d deleted\n")
+        #expect(try session.succeed("pool-list dir --name") == "images\n")
+        #expect(try session.succeed("pool-list zfs --all --name") == "")
+        // Behind two dashes all words are operands.
+        try session.succeed("vol-create-as -- images -v 1M")
+        #expect(try session.succeed("vol-path --pool images -- -v") == "\(session.path)/images/-v\n")
+        #expect(try session.succeed("vol-delete @/images/-v") == "Vol \(session.path)/images/-v deleted\n")
+    }
+
+    @Test func anOpenStandardInputIsReadFromWhereItIs() throws {
+        try session.write("12345<volume><name>v</name><capacity>1</capacity></volume>", to: "v.xml")
+        let outcome = try run(
+            "/bin/bash",
+            ["-c", "{ head -c 5 >/dev/null; \"$0\" validate -; } < \"$1\"", storlibProgram, session.path + "/v.xml"]
+        )
+        // head reads ahead; dd does not.
+        let exact = try run(
+            "/bin/bash",
+            [
+                "-c", "{ dd bs=1 count=5 status=none >/dev/null; \"$0\" validate -; } < \"$1\"", storlibProgram,
+                session.path + "/v.xml",
+            ]
+        )
+        #expect(outcome.status == 0 || outcome.status == 1)
+        #expect(exact.status == 0, "\(exact.error)")
+        let closed = try run("/bin/sh", ["-c", "\"$0\" validate - <&-", storlibProgram])
+        #expect(closed.error == "error: cannot read the standard input: bad file descriptor\n")
+    }
+
     @Test func documentsComeFromFilesAndTheStandardInput() throws {
         let pool = "<pool type='dir'><name>p</name><target><path>\(session.path)/p</path></target></pool>"
         try session.write(pool, to: "p.xml")
@@ -184,11 +219,14 @@ struct SessionTests {
         try session.succeed("pool-build good")
         try session.succeed("pool-autostart good")
         try session.succeed("pool-autostart bad")
-        #expect(try session.succeed("autostart --dry-run") == "start pool bad\nstart pool good\n")
+        let dryRun = try session.storlib("autostart --dry-run")
+        #expect(dryRun.status == 1)
+        #expect(dryRun.output == "Pool good would be started\n")
+        #expect(try session.succeed("pool-list --name") == "")
         let outcome = try session.storlib("autostart")
         #expect(outcome.status == 1)
         #expect(outcome.output == "Pool good started\n")
-        #expect(outcome.error.hasPrefix("error: pool 'bad' could not be started: the directory"))
+        #expect(outcome.error.hasPrefix("error: pool 'bad' cannot be started: the directory"))
     }
 
     @Test func libvirtsDefinitionsAreImported() throws {
@@ -228,6 +266,47 @@ struct SessionTests {
         let none = try session.storlib("pool-event --timeout 0.1")
         #expect(none.status == 1)
         #expect(none.output == "event loop timed out\nevents received: 0\n")
+    }
+
+    /// Volumes that are being made, and what is none, are no events.
+    @Test func eventsAreThoseOfVolumes() throws {
+        try session.succeed("pool-define-as images dir --target @/images")
+        try session.succeed("pool-start images --build")
+        let session = session
+        let waiting = Thread {
+            Thread.sleep(forTimeInterval: 1)
+            _ = unsafe mkfifo(session.path + "/images/fifo", 0o600)
+            _ = try? session.storlib("vol-create-as images a 1M")
+        }
+        waiting.start()
+        let outcome = try session.storlib("pool-event --timeout 30")
+        #expect(outcome.output == "event 'volume' for storage pool images: a created\nevents received: 1\n")
+    }
+
+    /// The session of make demo under strace: each command is one execve, and starts nothing.
+    @Test(.enabled("strace is not installed") { findProgram("strace") != nil })
+    func theDemoStartsNothing() throws {
+        let strace = try #require(findProgram("strace"))
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..").path
+        let log = session.path + "/strace.log"
+        let outcome = try run(strace, ["-f", "-e", "trace=process", "-o", log, root + "/scripts/demo", storlibProgram])
+        #expect(outcome.status == 0, "\(outcome.error)")
+        let commands = outcome.output.split(separator: "\n").count { $0.hasPrefix("$ storlib ") }
+        #expect(commands >= 15)
+        var programs: Set<Substring> = []
+        for line in try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n") {
+            let process = line.prefix { $0.isNumber }
+            if line.contains("execve(\"\(storlibProgram)\"") {
+                #expect(programs.insert(process).inserted)
+            } else if programs.contains(process) {
+                let isThread = line.contains("CLONE_THREAD")
+                #expect(
+                    !line.contains("execve(") && !line.contains("fork(") && (isThread || !line.contains("clone")),
+                    "\(line)"
+                )
+            }
+        }
+        #expect(programs.count == commands)
     }
 
     /// One program, one execve: no child, neither ours nor a library's.

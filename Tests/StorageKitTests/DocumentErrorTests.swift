@@ -49,6 +49,19 @@ struct DocumentErrorTests {
         ("<pool type='fs'><name>a</name><target><path>/a</path></target></pool>", "<source> needs a <device path>"),
         ("<pool type='netfs'><name>a</name><target><path>/a</path></target></pool>", "<source> needs a <host name>"),
         ("<pool type='scsi'><name>a</name><target><path>/a</path></target></pool>", "<source> needs an <adapter>"),
+        (
+            "<pool type='fs' xmlns:fs='http://libvirt.org/schemas/storagepool/fs/1.0'><name>a</name><fs:mount_opts><fs:optoin name='ro'/></fs:mount_opts></pool>",
+            "<optoin> of namespace 'http://libvirt.org/schemas/storagepool/fs/1.0' is not known inside <mount_opts>"
+        ),
+        (
+            "<pool type='dir' xmlns:x='urn:x' x:type='fs'><name>a</name></pool>",
+            "<pool> has no attribute 'type'"
+        ),
+        (
+            "<pool type='dir'><name>a</name><target><path>/a</path><permissions><mode>+755</mode></permissions></target></pool>",
+            "<mode> wants octal digits up to 0777, found '+755'"
+        ),
+        ("<p:pool xmlns:p='urn:p' type='dir'/>", "found <pool> of namespace 'urn:p'"),
         ("<pool type='rbd'><name>a</name><source><host/></source></pool>", "<host> needs the attribute 'name'"),
         (
             "<pool type='fs'><name>a</name><source><device path='/d'/><format type='zip'/></source><target><path>/a</path></target></pool>",

@@ -87,7 +87,8 @@ struct GuideTests {
 
     /// Each block of Swift in a guide stands, line by line, in this file.
     @Test(arguments: [
-        "Sources/StorageKit/StorageKit.docc/YourFirstPool.md", "Sources/StorageKit/StorageKit.docc/Errors.md", "README.md",
+        "Sources/StorageKit/StorageKit.docc/YourFirstPool.md", "Sources/StorageKit/StorageKit.docc/Errors.md",
+        "README.md",
     ])
     func theGuidesAreThisCode(file: String) throws {
         func lines(_ text: String) -> [String] {
@@ -95,9 +96,10 @@ struct GuideTests {
         }
         let here = lines(try String(contentsOfFile: #filePath, encoding: .utf8)).joined(separator: "\n")
         let text = try String(contentsOf: fixtures("../../\(file)"), encoding: .utf8)
-        let blocks = text.components(separatedBy: "```swift\n").dropFirst().compactMap {
-            $0.components(separatedBy: "\n```").first
-        }
+        let blocks = text.components(separatedBy: "```swift\n").dropFirst()
+            .compactMap {
+                $0.components(separatedBy: "\n```").first
+            }
         #expect(!blocks.isEmpty)
         for block in blocks where !block.hasPrefix("// Package.swift") && !block.hasPrefix("import") {
             #expect(here.contains(lines(block).joined(separator: "\n")), "\(file):\n\(block)")

@@ -260,6 +260,50 @@ struct StorageManagerTests {
         #expect(pools.count == 1)
     }
 
+    @Test func whatAKilledProgramLeftInTheStateIsRemoved() throws {
+        let manager = scratch.manager()
+        try manager.define(scratch.directoryPool())
+        let left = scratch.path + "/config/pools/.storlib-replacement-1"
+        try scratch.write("<pool", to: "config/pools/.storlib-replacement-1")
+        try manager.define(scratch.directoryPool("young"))
+        #expect(FileManager.default.fileExists(atPath: left))
+        try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSinceNow: -100)], ofItemAtPath: left)
+        try manager.define(scratch.directoryPool("old"))
+        #expect(!FileManager.default.fileExists(atPath: left))
+    }
+
+    @Test func twoNamesOfADirectoryDoNotRunAtOnce() throws {
+        let manager = scratch.manager()
+        var other = scratch.directoryPool("other")
+        other.targetPath = scratch.path + "/./images"
+        try manager.define(scratch.directoryPool())
+        try manager.define(other)
+        try manager.pool(named: "images").start(build: .standard)
+        let error = #expect(throws: StorageError.self) { try manager.pool(named: "other").start() }
+        #expect(error?.code == .poolExists)
+    }
+
+    @Test func textThatNoDocumentHoldsIsRefused() throws {
+        var definition = scratch.directoryPool()
+        definition.source.vendor = "a\u{FFFF}"
+        #expect(throws: StorageError.self) { try scratch.manager().define(definition) }
+        definition.source.vendor = "a\rb"
+        #expect(throws: StorageError.self) { try scratch.manager().define(definition) }
+        #expect(try scratch.manager().pools().isEmpty)
+    }
+
+    @Test func anImportLeavesWhatIsThere() throws {
+        let manager = scratch.manager()
+        try FileManager.default.createDirectory(atPath: scratch.path + "/libvirt", withIntermediateDirectories: true)
+        try scratch.write(scratch.directoryPool("a").xml(), to: "libvirt/a.xml")
+        #expect(try manager.importPools(from: scratch.path + "/libvirt").map(\.outcome) == [.imported])
+        var changed = scratch.directoryPool("a")
+        changed.targetPath = scratch.path + "/changed"
+        try manager.define(changed)
+        #expect(try manager.importPools(from: scratch.path + "/libvirt").map(\.outcome) == [.alreadyDefined])
+        #expect(try manager.pool(named: "a").definition().targetPath == scratch.path + "/changed")
+    }
+
     @Test func anUnwritableStateFolderChangesNothing() throws {
         let manager = StorageManager(folders: StateFolders(configuration: "/proc/storlib", run: scratch.path + "/run"))
         let error = #expect(throws: StorageError.self) { try manager.define(scratch.directoryPool()) }

@@ -18,11 +18,17 @@ public protocol PoolBackend: Sendable {
     /// Lets the storage go; the data stays.
     func stop() throws(StorageError)
 
+    /// What a refresh would do.
+    func outlineRefresh() throws(StorageError) -> PlanOutline
+
     /// Removes what an interrupted change left behind.
     func refresh() throws(StorageError)
 
     /// How full the pool is.
     func usage() throws(StorageError) -> PoolUsage
+
+    /// The permissions that the target has; nil where there is none.
+    func targetPermissions() throws(StorageError) -> Permissions?
 
     /// The volumes, in order of their names. One that cannot be read does not fail the others.
     func volumes() throws(StorageError) -> [Volume]

@@ -33,8 +33,8 @@ extension ElementReader {
     /// A number in an attribute.
     func number(_ name: String, atMost limit: UInt32 = .max) throws(StorageError) -> UInt32? {
         guard let text = attribute(name) else { return nil }
-        let isHexadecimal = text.lowercased().hasPrefix("0x")
-        let number = isHexadecimal ? UInt32(text.dropFirst(2), radix: 16) : UInt32(text)
+        let isHexadecimal = text.hasBytePrefix("0x") || text.hasBytePrefix("0X")
+        let number = isHexadecimal ? UInt32(digits: text.dropFirst(2), radix: 16) : UInt32(digits: text, radix: 10)
         guard let number, number <= limit else {
             throw error("<\(element.name) \(name)> wants a whole number up to \(limit), found '\(text.printable)'")
         }
@@ -77,7 +77,7 @@ extension ElementReader {
         try child.expect(children: ["mode", "owner", "group", "label"])
         var permissions = Permissions()
         if let text = try child.text(of: "mode")?.trimmed {
-            guard let mode = UInt32(text, radix: 8), mode <= Permissions.maximumMode else {
+            guard let mode = UInt32(digits: text, radix: 8), mode <= Permissions.maximumMode else {
                 throw (child.child("mode") ?? child)
                     .error("<mode> wants octal digits up to 0777, found '\(text.printable)'")
             }
@@ -91,10 +91,18 @@ extension ElementReader {
 
     private func identifier(_ name: String) throws(StorageError) -> UInt32? {
         guard let child = child(name), let text = try text(of: name)?.trimmed, text != "-1" else { return nil }
-        guard let identifier = UInt32(text) else {
+        guard let identifier = UInt32(digits: text, radix: 10) else {
             throw child.error("<\(name)> wants a number, or -1 for none, found '\(text.printable)'")
         }
         // -1 as the system's unsigned type writes it (chown(2)).
         return identifier == .max ? nil : identifier
+    }
+}
+
+extension UInt32 {
+    /// Reads digits and nothing else: Swift's own initializer takes a sign too.
+    fileprivate init?(digits: some StringProtocol, radix: Int) {
+        guard let first = digits.utf8.first, first != UInt8(ascii: "+") else { return nil }
+        self.init(digits, radix: radix)
     }
 }

@@ -18,17 +18,17 @@ struct ElementReader {
         attributes: [String] = [],
         children: [String] = [],
         repeated: [String] = [],
-        foreignChildren: [XMLElement] = []
+        foreignChildren: [ElementReader] = []
     ) throws(StorageError) {
         if element.hasAttributes {
-            for attribute in element.attributes where attribute.namespace == nil {
-                guard attributes.contains(attribute.name) else {
+            for attribute in element.attributes {
+                guard attribute.namespace == nil, attributes.contains(attribute.name) else {
                     throw error("<\(element.name)> has no attribute '\(attribute.name)'\(Self.known(attributes))")
                 }
             }
         }
         if element.hasChildren {
-            try expectChildren(children, repeated, foreignChildren)
+            try expectChildren(children, repeated, foreignChildren.map(\.element))
         }
         if !children.isEmpty || !repeated.isEmpty {
             let stray = element.text.trimmed

@@ -18,7 +18,7 @@ extension PoolDefinition {
     public init(xml: [UInt8], source: String = "(pool document)") throws(StorageError) {
         let document = try XMLDocument(xml, name: source)
         guard document.root.name == "pool", document.root.namespace == nil else {
-            throw document.root.error("a pool document begins with <pool>, found <\(document.root.name)>")
+            throw document.root.error("a pool document begins with <pool>, found \(document.root.description)")
         }
         try self.init(ElementReader(document.root))
     }
@@ -38,8 +38,11 @@ extension PoolDefinition {
             children: [
                 "name", "uuid", "capacity", "allocation", "available", "features", "source", "target", "refresh",
             ],
-            foreignChildren: (mountOptions + rbdOptions).map(\.element)
+            foreignChildren: mountOptions + rbdOptions
         )
+        for options in [mountOptions, rbdOptions] where options.count > 1 {
+            throw options[1].error("<\(options[1].element.name)> occurs twice inside <pool>")
+        }
         let type = try pool.requiredAttribute("type")
         guard let kind = PoolKind(rawValue: type) else {
             let known = PoolKind.allCases.map(\.rawValue).joined(separator: ", ")
@@ -74,12 +77,18 @@ extension PoolDefinition {
             volumeAllocation = try refresh.child("volume")?.word("allocation", VolumeAllocation.self)
         }
         for options in mountOptions {
-            for option in options.children("option", namespace: Self.mountOptionsNamespace) {
+            let children = options.children("option", namespace: Self.mountOptionsNamespace)
+            try options.expect(repeated: ["option"], foreignChildren: children)
+            for option in children {
+                try option.expect(attributes: ["name"])
                 try self.mountOptions.append(option.requiredAttribute("name"))
             }
         }
         for options in rbdOptions {
-            for option in options.children("option", namespace: Self.rbdOptionsNamespace) {
+            let children = options.children("option", namespace: Self.rbdOptionsNamespace)
+            try options.expect(repeated: ["option"], foreignChildren: children)
+            for option in children {
+                try option.expect(attributes: ["name", "value"])
                 try self.rbdOptions.append(
                     Option(name: option.requiredAttribute("name"), value: option.requiredAttribute("value"))
                 )

@@ -29,7 +29,7 @@ extension VolumeDefinition {
     ) throws(StorageError) {
         let document = try XMLDocument(xml, name: source)
         guard document.root.name == "volume", document.root.namespace == nil else {
-            throw document.root.error("a volume document begins with <volume>, found <\(document.root.name)>")
+            throw document.root.error("a volume document begins with <volume>, found \(document.root.description)")
         }
         try self.init(ElementReader(document.root), poolKind, capacity)
     }
@@ -111,9 +111,7 @@ extension VolumeDefinition {
 extension BackingFile {
     fileprivate init?(_ backing: ElementReader?, _ poolKind: PoolKind) throws(StorageError) {
         guard let backing else { return nil }
-        try backing.expect(children: [
-            "path", "format", "permissions", "timestamps", "encryption", "compat", "clusterSize", "features",
-        ])
+        try backing.expect(children: ["path", "format", "permissions", "timestamps"])
         guard let path = try backing.text(of: "path") else { return nil }
         self.init(path: path, format: try backing.volumeFormat(poolKind) ?? poolKind.volumeFormats.first)
         permissions = try backing.permissions()

@@ -1,49 +1,41 @@
 /// The events of pools and volumes as they happen, by this program and by others.
 ///
-/// Iterate it once. Each element is there as soon as the system tells of the change; the system merges equal changes
-/// that follow each other at once. The watching ends with the loop.
+/// The watching begins with the value and ends when it and its iterators are gone, or with the iterating task's
+/// cancellation. Each event goes to one iteration only. Who falls far behind finds
+/// ``PoolEvent/Change/eventsLost`` in place of the oldest ones. The system merges equal changes that follow each other at
+/// once; a volume that is made shows as ``PoolEvent/Change/volumeCreated`` and perhaps as changed after it.
 public struct PoolEvents: AsyncSequence, Sendable {
     /// An event.
     public typealias Element = PoolEvent
     /// A failure of the watching itself.
-    public typealias Failure = any Error
+    public typealias Failure = StorageError
 
-    private let stream: AsyncThrowingStream<PoolEvent, any Error>
+    private let pump: PoolEventPump
 
-    init(_ watcher: consuming sending PoolEventWatcher) throws(StorageError) {
-        let wakeUp = try WakeUp()
-        let (stream, continuation) = AsyncThrowingStream<PoolEvent, any Error>.makeStream()
-        self.stream = stream
-        continuation.onTermination = { _ in wakeUp.ring() }
-        let run = Run(watcher, wakeUp)
-        startThread {
-            do throws(StorageError) {
-                while let event = try run.next() { continuation.yield(event) }
-                continuation.finish()
-            } catch {
-                continuation.finish(throwing: error)
-            }
-        }
+    /// - Parameter pool: The one pool whose events are wanted; nil for all.
+    init(_ watcher: consuming PoolEventWatcher, of pool: String?) throws(StorageError) {
+        pump = try PoolEventPump(watcher, of: pool)
     }
 
     /// Begins to iterate.
-    public func makeAsyncIterator() -> AsyncThrowingStream<PoolEvent, any Error>.Iterator {
-        stream.makeAsyncIterator()
+    public func makeAsyncIterator() -> Iterator {
+        Iterator(pump: pump)
     }
 
-    /// The watcher, in the hands of its one thread.
-    private final class Run: @unchecked Sendable {
-        // SAFETY: only the thread that init starts calls next().
-        private var watcher: PoolEventWatcher
-        private let wakeUp: WakeUp
+    /// Waits for one event after the other.
+    public struct Iterator: AsyncIteratorProtocol {
+        fileprivate let pump: PoolEventPump
 
-        init(_ watcher: consuming PoolEventWatcher, _ wakeUp: WakeUp) {
-            self.watcher = watcher
-            self.wakeUp = wakeUp
+        /// Waits for the next event; nil where the task is cancelled.
+        public mutating func next() async throws(StorageError) -> PoolEvent? {
+            try await pump.next()
         }
 
-        func next() throws(StorageError) -> PoolEvent? {
-            try watcher.next(wakeUp: wakeUp, deadline: nil)
+        /// Waits for the next event; nil where the task is cancelled.
+        public mutating func next(
+            isolation actor: isolated (any Actor)?
+        ) async throws(StorageError) -> PoolEvent? {
+            try await pump.next()
         }
     }
 }

@@ -18,10 +18,10 @@ enum EntityName: String {
             reason = "is empty"
         } else if name == "." || name == ".." {
             reason = "is '\(name)'"
-        } else if name.utf8.contains(UInt8(ascii: "/")) {
+        } else if name.containsSlash {
             reason = "contains '/'"
         } else if name.containsControlCharacters {
-            reason = "contains a control character"
+            reason = "contains a control character, or one that no document can hold"
         } else if name.utf8.count > maximumByteCount {
             reason = "has more than \(maximumByteCount) bytes"
         } else {
@@ -32,14 +32,15 @@ enum EntityName: String {
 }
 
 extension Unicode.Scalar {
-    /// Whether it is of Unicode's general category Cc.
-    var isControlCharacter: Bool { value < 0x20 || (0x7F...0x9F).contains(value) }
+    /// Whether it is of Unicode's general category Cc, or one of the two that XML 1.0 (2.2 Char) leaves out.
+    var isControlCharacter: Bool { value < 0x20 || (0x7F...0x9F).contains(value) || value == 0xFFFE || value == 0xFFFF }
 }
 
 extension String {
     var containsControlCharacters: Bool {
-        // Those beyond ASCII begin with this byte in UTF-8.
-        utf8.contains { $0 < 0x20 || $0 == 0x7F || $0 == 0xC2 } && unicodeScalars.contains(where: \.isControlCharacter)
+        // Those beyond ASCII begin with one of these bytes in UTF-8.
+        utf8.contains { $0 < 0x20 || $0 == 0x7F || $0 == 0xC2 || $0 == 0xEF }
+            && unicodeScalars.contains(where: \.isControlCharacter)
     }
 
     /// The text on one line: control characters as escapes, and no more than a line's worth.

@@ -16,7 +16,7 @@ extension PoolDefinition {
         if parts.contains(.directory), source.directory == nil { throw invalid("<source> needs a <dir path>") }
         if parts == .device, source.devices.isEmpty { throw invalid("<source> needs a <device path>") }
         if parts.contains(.adapter), source.adapter == nil { throw invalid("<source> needs an <adapter>") }
-        if kind == .gluster, source.name?.contains("/") == true {
+        if kind == .gluster, source.name?.containsSlash == true {
             throw invalid("<source><name> '\(source.name ?? "")' cannot contain '/'")
         }
         if kind == .iscsiDirect, source.initiator == nil { throw invalid("<source> needs an <initiator><iqn name>") }
@@ -42,7 +42,7 @@ extension PoolDefinition {
             if kind.hasTarget { throw invalid("<target> needs a <path>") }
             return
         }
-        guard targetPath.hasPrefix("/") else {
+        guard targetPath.hasBytePrefix("/") else {
             throw StorageError(
                 .invalidArgument,
                 "target path '\(targetPath)' of pool '\(name)' is not absolute",

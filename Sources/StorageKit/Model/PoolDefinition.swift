@@ -86,9 +86,9 @@ extension PoolDefinition {
         let slash = UInt8(ascii: "/")
         let isDoubledAnywhere = zip(path.utf8, path.utf8.dropFirst()).contains { $0 == slash && $1 == slash }
         if !isDoubledAnywhere, path.utf8.last != slash || path == "/" { return path }
-        let parts = path.split(separator: "/")
-        let isDoubled = path.hasPrefix("//") && !path.hasPrefix("///")
-        let root = isDoubled ? "//" : path.hasPrefix("/") ? "/" : ""
+        let isDoubled = path.hasBytePrefix("//") && !path.hasBytePrefix("///")
+        let root = isDoubled ? "//" : path.hasBytePrefix("/") ? "/" : ""
+        let parts = path.utf8.split(separator: slash).map { String(decoding: $0, as: UTF8.self) }
         return root + parts.joined(separator: "/")
     }
 }

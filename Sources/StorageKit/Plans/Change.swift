@@ -14,6 +14,8 @@ public enum Change: Hashable, Sendable, Codable {
     case build(pool: String, mode: BuildMode)
     /// Removes a pool's storage; its definition stays.
     case delete(pool: String)
+    /// Removes what interrupted changes left behind in a pool.
+    case refresh(pool: String)
     /// Marks a pool to be started at boot, or not.
     case autostart(pool: String, isOn: Bool)
     /// Makes a volume.

@@ -39,9 +39,10 @@ public struct PlanOutline: Hashable, Sendable, Codable {
     public enum Assumption: Hashable, Sendable, Codable {
         /// Nothing has this path.
         case absent(path: String)
-        /// This file has this path, and this size where the size matters.
-        case present(path: String, identity: FileIdentity, size: ByteCount?)
-        /// This document is, or is not, in the state.
+        /// This file has this path, and this size where the size matters. File systems give the number of a removed file to
+        /// the next one: the moment of its making tells them apart.
+        case present(path: String, identity: FileIdentity, made: Timestamp?, size: ByteCount?)
+        /// This document, or none, is in the state.
         case state(path: String, definition: PoolDefinition?)
     }
 
@@ -56,5 +57,17 @@ public struct PlanOutline: Hashable, Sendable, Codable {
                 hint: "nothing was done; make the plan again"
             )
         }
+    }
+}
+
+extension PlanOutline.Assumption {
+    /// A directory, whose content may change meanwhile.
+    static func directory(_ path: String, _ status: FileStatus) -> Self {
+        .present(path: path, identity: status.identity, made: status.born, size: nil)
+    }
+
+    /// A file; where the file system keeps no time of birth, each change of the file makes a plan stale.
+    static func file(_ path: String, _ status: FileStatus, size: ByteCount? = nil) -> Self {
+        .present(path: path, identity: status.identity, made: status.born ?? status.changed, size: size)
     }
 }

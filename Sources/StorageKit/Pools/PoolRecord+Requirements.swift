@@ -1,24 +1,44 @@
 extension PoolRecord {
+    /// The definition that holds now, for a pool that runs and for one that does not.
+    ///
+    /// - Throws: `StorageError` with code `damagedState`.
+    func requireCurrent() throws(StorageError) -> PoolDefinition {
+        guard let current else { throw damaged(damage ?? "there is no definition") }
+        return current
+    }
+
     /// The definition that the pool runs with.
     ///
-    /// - Throws: `StorageError` with code `poolNotRunning` or
-    ///   `damagedState`.
+    /// - Throws: `StorageError` with code `poolNotRunning` or `damagedState`.
     func requireRunning() throws(StorageError) -> PoolDefinition {
-        if let running { return running }
-        if let damage { throw damaged(damage) }
-        throw StorageError(.poolNotRunning, "pool '\(name)' is not running", hint: "start it first")
+        try requireState()
+        guard let running else { throw damaged(stateEntry.damage ?? "there is no state") }
+        return running
     }
 
     /// The definition of a pool that does not run.
     ///
     /// - Throws: `StorageError` with code `poolRunning` or `damagedState`.
     func requireInactive() throws(StorageError) -> PoolDefinition {
-        if running != nil { throw StorageError(.poolRunning, "pool '\(name)' is running", hint: "stop it first") }
-        if let damage { throw damaged(damage) }
-        guard let defined else { throw damaged("there is no definition") }
-        return defined
+        try requireNoState()
+        return try requireCurrent()
     }
 
+    /// - Throws: `StorageError` with code `poolNotRunning`.
+    func requireState() throws(StorageError) {
+        if stateEntry == .absent {
+            throw StorageError(.poolNotRunning, "pool '\(name)' is not running", hint: "start it first")
+        }
+    }
+
+    /// - Throws: `StorageError` with code `poolRunning`.
+    func requireNoState() throws(StorageError) {
+        if stateEntry != .absent {
+            throw StorageError(.poolRunning, "pool '\(name)' is running", hint: "stop it first")
+        }
+    }
+
+    /// - Throws: `StorageError` with code `poolTransient`.
     func requirePersistent() throws(StorageError) {
         guard isPersistent else {
             throw StorageError(
@@ -29,7 +49,7 @@ extension PoolRecord {
         }
     }
 
-    func damaged(_ reason: String) -> StorageError {
+    private func damaged(_ reason: String) -> StorageError {
         StorageError(
             .damagedState,
             "the state of pool '\(name)' is damaged: \(reason)",

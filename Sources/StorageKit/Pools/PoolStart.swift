@@ -4,4 +4,10 @@ public struct PoolStart: Hashable, Sendable, Codable {
     public let pool: String
     /// Why it could not be started; nil where it runs.
     public let problem: String?
+
+    /// Makes an outcome.
+    public init(pool: String, problem: String?) {
+        self.pool = pool
+        self.problem = problem
+    }
 }

@@ -1,11 +1,15 @@
 extension PoolStore {
     /// Excludes all others from changing which pools there are.
-    func withStoreLock<Result>(_ body: () throws(StorageError) -> Result) throws(StorageError) -> Result {
+    func withStoreLock<Result>(
+        cancellation: Cancellation = Cancellation(),
+        _ body: () throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
         let folder = try OpenFile.directory(folders.run, makingWithMode: 0o755)
         let lock = try FileLock(
-            folder.open("store.lock", [.readWrite, .create], mode: 0o644),
+            folder.open("store.lock", [.readWrite, .create], mode: 0o600),
             exclusive: true,
             deadline: .now + lockTimeout,
+            cancellation: cancellation,
             holding: "the state folder '\(folders.run)'"
         )
         defer { withExtendedLifetime(lock.file.descriptor) {} }
@@ -15,13 +19,15 @@ extension PoolStore {
     /// Excludes all others from a pool.
     func withExclusiveLock<Result>(
         _ pool: String,
+        cancellation: Cancellation = Cancellation(),
         _ body: () throws(StorageError) -> Result
     ) throws(StorageError) -> Result {
         let folder = try OpenFile.directory(runPath, makingWithMode: 0o755)
         let lock = try FileLock(
-            folder.open(Self.lockName(pool), [.readWrite, .create], mode: 0o644),
+            folder.open(Self.lockName(pool), [.readWrite, .create], mode: 0o600),
             exclusive: true,
             deadline: .now + lockTimeout,
+            cancellation: cancellation,
             holding: "pool '\(pool)'"
         )
         defer { withExtendedLifetime(lock.file.descriptor) {} }
@@ -31,20 +37,22 @@ extension PoolStore {
     /// Excludes those who would change a pool's state, but not others who use its storage.
     func withSharedLock<Result>(
         _ pool: String,
+        cancellation: Cancellation = Cancellation(),
         _ body: () throws(StorageError) -> Result
     ) throws(StorageError) -> Result {
         let file: OpenFile
         do throws(StorageError) {
             file = try OpenFile(runPath + "/" + Self.lockName(pool), .readOnly)
         } catch {
-            guard error.code == .notFound else { throw error }
-            // Nobody has ever locked this pool.
+            // Nobody has ever locked this pool, or another user may, who keeps others from holding it up.
+            guard error.code == .notFound || error.code == .permissionDenied else { throw error }
             return try body()
         }
         let lock = try FileLock(
             file,
             exclusive: false,
             deadline: .now + lockTimeout,
+            cancellation: cancellation,
             holding: "pool '\(pool)'"
         )
         defer { withExtendedLifetime(lock.file.descriptor) {} }
@@ -57,11 +65,11 @@ extension PoolStore {
     /// the caller holds, tells the watchers of other programs.
     func note(_ change: PoolEvent.Change, _ pool: String) {
         // Without the note a watcher misses an event; what was done stays done.
-        guard let file = try? OpenFile(runPath + "/" + Self.lockName(pool), .writeOnly),
+        guard let file = try? OpenFile(runPath + "/" + Self.lockName(pool), [.writeOnly, .append]),
             let size = try? file.status().size
         else { return }
         if size > Self.maximumNotes { try? file.setSize(.zero) }
-        try? file.write(Array("\(change.rawValue)\n".utf8), at: size > Self.maximumNotes ? .zero : size)
+        try? file.append(Array("\(change.rawValue)\n".utf8))
     }
 
     private static let maximumNotes = ByteCount.kibibytes(64)

@@ -17,55 +17,51 @@ struct PoolStore: Sendable {
 
     /// The records of all pools, in order of their names.
     func records() throws(StorageError) -> [PoolRecord] {
-        let names = Set(try names(in: definitionsPath)).union(try names(in: runPath))
+        // By their bytes: names that Swift holds for equal are those of different files.
+        let names = Set((try names(in: definitionsPath) + names(in: runPath)).map { Array($0.utf8) })
         var records: [PoolRecord] = []
-        for name in names.sorted() {
-            if let record = try record(named: name) { records.append(record) }
+        for name in names.map({ String(decoding: $0, as: UTF8.self) }).sorted() {
+            if let record = record(named: name) { records.append(record) }
         }
         return records
     }
 
     /// The record of a pool; nil where there is no file of it.
-    func record(named name: String) throws(StorageError) -> PoolRecord? {
-        var record = PoolRecord(name: name)
-        var exists = false
-        if let bytes = try read(name, in: definitionsPath) {
-            exists = true
-            record.isPersistent = true
-            record.isAutostarted = try hasAutostartMark(name)
-            record.defined = parse(bytes, path(name, in: definitionsPath), into: &record) { document in
-                ElementReader(document.root)
-            }
-        }
-        if let bytes = try read(name, in: runPath) {
-            exists = true
-            record.running = parse(bytes, path(name, in: runPath), into: &record) { document throws(StorageError) in
-                guard document.root.name == "poolstate",
-                    let pool = ElementReader(document.root).child("pool")
-                else { throw document.root.error("a pool's state begins with <poolstate><pool>") }
+    func record(named name: String) -> PoolRecord? {
+        let record = PoolRecord(
+            name: name,
+            definitionEntry: entry(name, in: definitionsPath) { document in ElementReader(document.root) },
+            stateEntry: entry(name, in: runPath) { document throws(StorageError) in
+                guard document.root.name == "poolstate", let pool = ElementReader(document.root).child("pool") else {
+                    throw document.root.error("a pool's state begins with <poolstate><pool>")
+                }
                 return pool
-            }
-        }
-        return exists ? record : nil
+            },
+            isAutostarted: hasAutostartMark(name)
+        )
+        return record.definitionEntry == .absent && record.stateEntry == .absent ? nil : record
     }
 
-    private func parse(
-        _ bytes: [UInt8],
-        _ path: String,
-        into record: inout PoolRecord,
+    /// What one file says; whatever is wrong with it is the damage of this pool alone.
+    private func entry(
+        _ name: String,
+        in folder: String,
         pool: (XMLDocument) throws(StorageError) -> ElementReader
-    ) -> PoolDefinition? {
+    ) -> PoolRecord.Entry {
+        let path = path(name, in: folder)
         do throws(StorageError) {
-            let document = try XMLDocument(bytes, name: path)
+            // A FIFO that somebody put there does not hold up the reading.
+            let file = try OpenFile(path, [.readOnly, .nonBlocking])
+            guard try file.status().kind == .regular else { return .damaged("'\(path)' is not a file") }
+            let document = try XMLDocument(file.readAll(limit: XMLDocument.maximumByteCount), name: path)
             let definition = try PoolDefinition(pool(document))
-            guard definition.name == record.name else {
+            guard definition.name.hasSameBytes(as: name) else {
                 throw document.root.error("this file names another pool, '\(definition.name.printable)'")
             }
             guard definition.uuid != nil else { throw document.root.error("<uuid> is missing") }
-            return definition
+            return .read(definition)
         } catch {
-            record.damage = record.damage ?? error.description
-            return nil
+            return error.code == .notFound ? .absent : .damaged(error.description)
         }
     }
 
@@ -77,27 +73,12 @@ struct PoolStore: Sendable {
             if error.code == .notFound { return [] }
             throw error
         }
-        return names.compactMap { $0 }.filter { $0.hasSuffix(Self.suffix) }
-            .map { String($0.dropLast(Self.suffix.count)) }
+        return names.compactMap { $0?.withoutByteSuffix(Self.suffix) }
+            .filter { (try? EntityName.pool.check($0)) != nil }
     }
 
-    private func read(_ name: String, in folder: String) throws(StorageError) -> [UInt8]? {
-        do throws(StorageError) {
-            return try OpenFile(path(name, in: folder), .readOnly).readAll(limit: XMLDocument.maximumByteCount + 1)
-        } catch {
-            if error.code == .notFound { return nil }
-            throw error
-        }
-    }
-
-    private func hasAutostartMark(_ name: String) throws(StorageError) -> Bool {
-        do throws(StorageError) {
-            _ = try OpenFile(path(name, in: autostartPath), [.place, .noFollow])
-            return true
-        } catch {
-            if error.code == .notFound { return false }
-            throw error
-        }
+    private func hasAutostartMark(_ name: String) -> Bool {
+        (try? OpenFile(path(name, in: autostartPath), [.place, .noFollow])) != nil
     }
 
     func path(_ name: String, in folder: String) -> String { "\(folder)/\(name)\(Self.suffix)" }
@@ -110,11 +91,17 @@ struct PoolStore: Sendable {
 
     func writeDefinition(_ definition: PoolDefinition) throws(StorageError) {
         let folder = try makeFolder(definitionsPath)
+        // A mark that outlived its definition is not for this one.
+        if entryIsAbsent(definition.name) { try setAutostart(false, definition.name) }
         try folder.replace(definition.name + Self.suffix, with: Array(definition.xml().utf8), mode: 0o644)
     }
 
+    private func entryIsAbsent(_ name: String) -> Bool {
+        (try? OpenFile(definitionPath(name), [.place, .noFollow])) == nil
+    }
+
     func removeDefinition(_ name: String) throws(StorageError) {
-        let isAutostarted = try hasAutostartMark(name)
+        let isAutostarted = hasAutostartMark(name)
         do throws(StorageError) {
             // The mark first: a mark without a definition would start what comes to have this name.
             try setAutostart(false, name)
@@ -144,14 +131,14 @@ struct PoolStore: Sendable {
         } catch {
             guard error.code == .exists else { throw error }
         }
-        try folder.synchronize()
+        try folder.synchronizeChange()
     }
 
     private func remove(_ name: String, in folder: String) throws(StorageError) {
         do throws(StorageError) {
             let directory = try OpenFile(folder, [.readOnly, .directory])
             try directory.remove(name + Self.suffix)
-            try directory.synchronize()
+            try directory.synchronizeChange()
         } catch {
             guard error.code == .notFound else { throw error }
         }

@@ -47,6 +47,9 @@ public struct StateFolders: Hashable, Sendable {
                 hint: "set STORLIB_RUN_DIR or XDG_RUNTIME_DIR"
             )
         }
+        for folder in [configuration, run] where !folder.hasBytePrefix("/") {
+            throw StorageError(.invalidArgument, "the state folder '\(folder.printable)' is not an absolute path")
+        }
         return StateFolders(configuration: configuration, run: run)
     }
 }

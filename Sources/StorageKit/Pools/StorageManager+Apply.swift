@@ -10,10 +10,17 @@ extension StorageManager {
     /// - Throws: `StorageError` with code `stalePlan`, `busy` where another
     ///   program holds the pool past the deadline, `cancelled` or another; nothing is changed then.
     @discardableResult
+    @available(*, noasync, message: "await apply(_:), and cancel its task")
     public func apply(_ plan: Plan, cancellation: Cancellation = Cancellation()) throws(StorageError) -> Volume? {
+        guard try completed(plan.change) == plan.change else {
+            throw StorageError(
+                .invalidArgument,
+                "the plan for pool '\(plan.change.pool)' is not one that was made here"
+            )
+        }
         switch plan.change {
         case .createVolume(let pool, let definition):
-            return try withRunningPool(pool) { _ throws(StorageError) in
+            return try withRunningPool(pool, cancellation: cancellation) { _ throws(StorageError) in
                 let backend = try creating(record(named: pool).requireRunning())
                 return try backend.createVolume(definition, following: plan.outline, cancellation: cancellation)
             }
@@ -23,12 +30,15 @@ extension StorageManager {
                 try backend.deleteVolume(name, following: plan.outline)
             }
         case .resizeVolume(let pool, let name, let size):
-            try withRunningPool(pool) { _ throws(StorageError) in
+            try withRunningPool(pool, cancellation: cancellation) { _ throws(StorageError) in
                 let backend = try resizing(record(named: pool).requireRunning())
                 try backend.resizeVolume(name, to: size, following: plan.outline, cancellation: cancellation)
             }
+        case .refresh(let pool):
+            try withRunningPool(pool) { backend throws(StorageError) in try backend.refresh() }
+            store.note(.refreshed, pool)
         case .define(let definition), .create(let definition, _):
-            try store.withStoreLock { () throws(StorageError) in
+            try store.withStoreLock(cancellation: cancellation) { () throws(StorageError) in
                 try applyPoolChange(plan, pool: definition.name)
             }
         case .undefine(let pool), .start(let pool, _), .stop(let pool), .build(let pool, _), .delete(let pool),
@@ -46,7 +56,7 @@ extension StorageManager {
 
     private func applyPoolChange(_ plan: Plan, pool: String) throws(StorageError) {
         try store.withExclusiveLock(pool) { () throws(StorageError) in
-            try plan.outline.checkUnchanged(outline(plan.change), object: "pool '\(pool)'")
+            try plan.outline.checkUnchanged(outline(plan.change, isUnderLock: true), object: "pool '\(pool)'")
             switch plan.change {
             case .define(let definition): try store.writeDefinition(definition)
             case .undefine: try store.removeDefinition(pool)
@@ -62,7 +72,7 @@ extension StorageManager {
                 try backend.delete(following: plan.outline)
                 store.note(.deleted, pool)
             case .autostart(_, let isOn): try store.setAutostart(isOn, pool)
-            case .createVolume, .deleteVolume, .resizeVolume: break
+            case .refresh, .createVolume, .deleteVolume, .resizeVolume: break
             }
         }
     }
@@ -73,9 +83,10 @@ extension StorageManager {
             try backend.build(build, following: backend.outlineBuild(build))
             store.note(.built, definition.name)
         }
-        let backend = try backend(for: definition)
+        let backend = try backends.backend(for: definition)
         try backend.start()
         do throws(StorageError) {
+            try checkDirectoryIsFree(definition)
             try store.writeState(definition)
         } catch {
             try? backend.stop()
@@ -84,19 +95,20 @@ extension StorageManager {
     }
 
     private func stop(_ record: PoolRecord) throws(StorageError) {
-        // Of a pool with a damaged state the definition is the best that is known.
-        if let definition = record.current { try backend(for: definition).stop() }
+        // Where the state is damaged nobody knows what runs: it is forgotten, and the storage let be.
+        if let definition = record.running { try backends.backend(for: definition).stop() }
         try store.removeState(record.name)
     }
 
     /// Uses the storage of a running pool, which stays running meanwhile.
     func withRunningPool<Result>(
         _ pool: String,
+        cancellation: Cancellation = Cancellation(),
         _ body: (any PoolBackend) throws(StorageError) -> Result
     ) throws(StorageError) -> Result {
         _ = try record(named: pool).requireRunning()
-        return try store.withSharedLock(pool) { () throws(StorageError) in
-            try body(backend(for: record(named: pool).requireRunning()))
+        return try store.withSharedLock(pool, cancellation: cancellation) { () throws(StorageError) in
+            try body(backends.backend(for: record(named: pool).requireRunning()))
         }
     }
 }

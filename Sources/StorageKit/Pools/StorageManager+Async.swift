@@ -6,6 +6,21 @@ extension StorageManager {
         try await threads.run { _ throws(StorageError) in try self.pools() }
     }
 
+    /// What is known of all pools.
+    public func infos(measuringUsage: Bool = true) async throws(StorageError) -> [PoolInfo] {
+        let pools = try await pools()
+        var infos: [PoolInfo] = []
+        for pool in pools {
+            do throws(StorageError) {
+                try await infos.append(pool.info(measuringUsage: measuringUsage))
+            } catch {
+                // It was undefined meanwhile.
+                guard error.code == .poolNotFound else { throw error }
+            }
+        }
+        return infos
+    }
+
     /// Looks up a pool by its name.
     public func pool(named name: String) async throws(StorageError) -> StoragePool {
         try await threads.run { _ throws(StorageError) in try self.pool(named: name) }
@@ -18,12 +33,19 @@ extension StorageManager {
 
     /// Looks up a volume by its key, in all running pools.
     public func volume(key: String) async throws(StorageError) -> (pool: StoragePool, volume: Volume) {
-        try await threads.run { _ throws(StorageError) in try self.volume(key: key) }
+        for pool in try await pools() {
+            // A pool that cannot be asked does not hide the others' volumes.
+            if let volume = try? await pool.volume(key: key) { return (pool, volume) }
+        }
+        throw notFound("key", key)
     }
 
     /// Looks up a volume by its path on this host, in all running pools.
     public func volume(path: String) async throws(StorageError) -> (pool: StoragePool, volume: Volume) {
-        try await threads.run { _ throws(StorageError) in try self.volume(path: path) }
+        for pool in try await pools() {
+            if let volume = try? await pool.volume(path: path) { return (pool, volume) }
+        }
+        throw notFound("path", path)
     }
 
     /// Defines a pool, or defines it anew.
@@ -44,7 +66,20 @@ extension StorageManager {
 
     /// Starts every pool that is marked for it and does not run.
     public func startMarkedPools() async throws(StorageError) -> [PoolStart] {
-        try await threads.run { _ throws(StorageError) in try self.startMarkedPools() }
+        let names = try await threads.run { _ throws(StorageError) in try self.markedPools() }
+        // Each on threads of its own: one that hangs holds up no other.
+        return await withTaskGroup(of: PoolStart.self) { group in
+            for name in names {
+                group.addTask {
+                    do throws(StorageError) {
+                        return try await self.threads(for: name).run { _ in self.startMarkedPool(name) }
+                    } catch {
+                        return PoolStart(pool: name, problem: error.description)
+                    }
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }.sorted { $0.pool < $1.pool }
+        }
     }
 
     /// Takes over the pools that libvirt has defined.
@@ -73,12 +108,12 @@ extension StorageManager {
     ///
     /// - Throws: `StorageError` where the state folders cannot be watched.
     public func events() async throws(StorageError) -> PoolEvents {
-        try await threads.run { _ throws(StorageError) in try PoolEvents(self.watcher()) }
+        try await threads.run { _ throws(StorageError) in try PoolEvents(self.watcher(), of: nil) }
     }
 
     /// Watches pools and volumes from a thread of the program's own.
     package func watcher() throws(StorageError) -> PoolEventWatcher {
-        try PoolEventWatcher(store) { [weak self] definition in try? self?.backend(for: definition) }
+        try PoolEventWatcher(store, backends)
     }
 }
 
@@ -88,7 +123,7 @@ extension Change {
         switch self {
         case .define(let definition), .create(let definition, _): definition.name
         case .undefine(let pool), .start(let pool, _), .stop(let pool), .build(let pool, _), .delete(let pool),
-            .autostart(let pool, _), .createVolume(let pool, _), .deleteVolume(let pool, _),
+            .refresh(let pool), .autostart(let pool, _), .createVolume(let pool, _), .deleteVolume(let pool, _),
             .resizeVolume(let pool, _, _):
             pool
         }

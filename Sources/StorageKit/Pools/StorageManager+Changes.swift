@@ -32,15 +32,21 @@ extension StorageManager {
     /// - Returns: The pools that were marked and did not run, and why one could not be started.
     public func startMarkedPools() throws(StorageError) -> [PoolStart] {
         var starts: [PoolStart] = []
-        for record in try store.records() where record.isAutostarted && record.running == nil {
-            do throws(StorageError) {
-                _ = try perform(.start(pool: record.name, build: nil))
-                starts.append(PoolStart(pool: record.name, problem: nil))
-            } catch {
-                starts.append(PoolStart(pool: record.name, problem: error.description))
-            }
-        }
+        for name in try markedPools() { starts.append(startMarkedPool(name)) }
         return starts
+    }
+
+    func markedPools() throws(StorageError) -> [String] {
+        try store.records().filter { $0.isAutostarted && $0.stateEntry == .absent }.map(\.name)
+    }
+
+    func startMarkedPool(_ name: String) -> PoolStart {
+        do throws(StorageError) {
+            _ = try perform(.start(pool: name, build: nil))
+            return PoolStart(pool: name, problem: nil)
+        } catch {
+            return PoolStart(pool: name, problem: error.description)
+        }
     }
 }
 
@@ -116,6 +122,7 @@ extension StoragePool {
     /// - Throws: `StorageError` with code `volumeExists`, `noSpace`,
     ///   `poolNotRunning` or another.
     @discardableResult
+    @available(*, noasync, message: "await createVolume(_:), and cancel its task")
     public func createVolume(
         _ definition: VolumeDefinition,
         cancellation: Cancellation = Cancellation()
@@ -144,6 +151,7 @@ extension StoragePool {
     ///   - cancellation: Stops the work; the volume has its old size then.
     /// - Throws: `StorageError` with code `volumeNotFound`, `noSpace`,
     ///   `invalidArgument` where the end would be cut off, or another.
+    @available(*, noasync, message: "await resizeVolume(named:to:), and cancel its task")
     public func resizeVolume(
         named name: String,
         to size: VolumeSize,

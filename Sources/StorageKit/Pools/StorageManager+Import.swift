@@ -4,7 +4,7 @@ extension StorageManager {
 
     /// Takes over the pools that libvirt has defined, with their marks for autostart.
     ///
-    /// It blocks. A pool that is defined here already is left as it is; one that cannot be taken holds up no other.
+    /// It blocks. A pool that is defined here already keeps its definition, and gets the mark; one that cannot be taken holds up no other.
     ///
     /// - Parameters:
     ///   - folder: The folder of the definitions.
@@ -14,33 +14,37 @@ extension StorageManager {
         from folder: String = StorageManager.libvirtDefinitions,
         dryRun: Bool = false
     ) throws(StorageError) -> [PoolImport] {
-        let directory = try OpenFile(folder, [.readOnly, .directory])
         var results: [PoolImport] = []
-        for file in try directory.entryNames().compactMap({ $0 }).sorted() where file.hasSuffix(".xml") {
-            results.append(importPool(file, from: directory, dryRun: dryRun))
+        for file in try OpenFile(folder, [.readOnly, .directory]).entryNames().compactMap({ $0 }).sorted() {
+            guard file.withoutByteSuffix(".xml") != nil else { continue }
+            results.append(importPool(file, from: folder, dryRun: dryRun))
         }
         return results
     }
 
-    private func importPool(_ file: String, from directory: borrowing OpenFile, dryRun: Bool) -> PoolImport {
-        let path = "\(directory.path)/\(file)"
-        let isAutostarted = (try? directory.status(of: "autostart/\(file)")) != nil
+    private func importPool(_ file: String, from folder: String, dryRun: Bool) -> PoolImport {
+        let path = "\(folder)/\(file)"
+        let isAutostarted = (try? OpenFile("\(folder)/autostart/\(file)", [.place, .noFollow])) != nil
         var name: String?
         func result(_ outcome: PoolImport.Outcome, _ problem: String? = nil) -> PoolImport {
             PoolImport(file: path, pool: name, isAutostarted: isAutostarted, outcome: outcome, problem: problem)
         }
         do throws(StorageError) {
-            let bytes = try directory.open(file, .readOnly).readAll(limit: 1 << 20)
-            let definition = try PoolDefinition(xml: bytes, source: path)
-            name = definition.name
-            if let record = try store.record(named: definition.name), record.defined?.uuid == definition.uuid {
-                return result(.alreadyDefined)
+            // A link, as configuration managers make them, is followed; a FIFO does not hold up the others.
+            let document = try OpenFile(path, [.readOnly, .nonBlocking])
+            guard try document.status().kind == .regular else {
+                throw StorageError(.invalidDocument, "'\(path)' is not a file")
             }
-            let plan = try plan(.define(pool: definition))
-            guard !dryRun else { return result(.imported) }
-            try apply(plan)
-            if isAutostarted { _ = try perform(.autostart(pool: definition.name, isOn: true)) }
-            return result(.imported)
+            let definition = try PoolDefinition(xml: document.readAll(limit: 1 << 20), source: path)
+            name = definition.name
+            let defined = store.record(named: definition.name)?.defined
+            let isDefined = defined != nil && (definition.uuid == nil || definition.uuid == defined?.uuid)
+            if !isDefined {
+                let plan = try plan(.define(pool: definition))
+                if !dryRun { try apply(plan) }
+            }
+            if isAutostarted, !dryRun { _ = try perform(.autostart(pool: definition.name, isOn: true)) }
+            return result(isDefined ? .alreadyDefined : .imported)
         } catch {
             return result(.failed, error.description)
         }

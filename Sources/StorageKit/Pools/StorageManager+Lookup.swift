@@ -6,6 +6,15 @@ extension StorageManager {
         try store.records().map { StoragePool(name: $0.name, manager: self) }
     }
 
+    /// What is known of all pools, in order of their names; damaged ones too.
+    ///
+    /// It blocks.
+    ///
+    /// - Parameter measuringUsage: Whether the storage of those that run is asked how full it is.
+    public func infos(measuringUsage: Bool = true) throws(StorageError) -> [PoolInfo] {
+        try store.records().map { info($0, measuringUsage: measuringUsage) }
+    }
+
     /// Looks up a pool by its name.
     ///
     /// It blocks.
@@ -53,18 +62,22 @@ extension StorageManager {
     ) throws(StorageError) -> (pool: StoragePool, volume: Volume) {
         for record in try store.records() {
             // A pool that cannot be asked does not hide the others' volumes.
-            guard let definition = record.running, let backend = try? backend(for: definition),
+            guard let definition = record.running, let backend = try? backends.backend(for: definition),
                 let name = try? name(backend), let volume = try? backend.volume(named: name)
             else { continue }
             return (StoragePool(name: record.name, manager: self), volume)
         }
-        throw StorageError(.volumeNotFound, "no running pool has a volume with \(property) '\(value.printable)'")
+        throw notFound(property, value)
+    }
+
+    func notFound(_ property: String, _ value: String) -> StorageError {
+        StorageError(.volumeNotFound, "no running pool has a volume with \(property) '\(value.printable)'")
     }
 
     /// The record of a pool, which must be there.
     func record(named name: String) throws(StorageError) -> PoolRecord {
         try EntityName.pool.check(name)
-        guard let record = try store.record(named: name) else {
+        guard let record = store.record(named: name) else {
             throw StorageError(.poolNotFound, "there is no pool '\(name)'")
         }
         return record

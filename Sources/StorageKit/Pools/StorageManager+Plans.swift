@@ -10,7 +10,7 @@ extension StorageManager {
         return try Plan(change, outline(change))
     }
 
-    private func completed(_ change: Change) throws(StorageError) -> Change {
+    func completed(_ change: Change) throws(StorageError) -> Change {
         switch change {
         case .define(let definition): try .define(pool: completed(definition))
         case .create(let definition, let build): try .create(pool: completed(definition), build: build)
@@ -22,21 +22,32 @@ extension StorageManager {
     private func completed(_ definition: PoolDefinition) throws(StorageError) -> PoolDefinition {
         var definition = try definition.normalized()
         if definition.uuid == nil {
-            definition.uuid = try store.record(named: definition.name)?.current?.uuid ?? .random()
+            definition.uuid = store.record(named: definition.name)?.current?.uuid ?? .random()
+        }
+        // What text a document cannot hold is told here, and not when the definition is read again.
+        guard try PoolDefinition(xml: definition.xml()) == definition else {
+            throw StorageError(
+                .invalidArgument,
+                "pool '\(definition.name)' has text that no document can hold, such as control characters"
+            )
         }
         return definition
     }
 
     /// What a complete change would do now.
-    func outline(_ change: Change) throws(StorageError) -> PlanOutline {
+    ///
+    /// - Parameter isUnderLock: Whether others wait for what this does: then no pool's storage is touched but the one's that
+    ///   changes.
+    func outline(_ change: Change, isUnderLock: Bool = false) throws(StorageError) -> PlanOutline {
         switch change {
-        case .define(let definition): try outlineDefinition(definition)
+        case .define(let definition): try outlineDefinition(definition, isUnderLock)
         case .undefine(let pool): try outlineUndefinition(pool)
-        case .create(let definition, let build): try outlineCreation(definition, build)
+        case .create(let definition, let build): try outlineCreation(definition, build, isUnderLock)
         case .start(let pool, let build): try outlineStart(record(named: pool).requireInactive(), build)
         case .stop(let pool): try outlineStop(pool)
         case .build(let pool, let mode):
             try building(record(named: pool).requireInactive()).outlineBuild(mode)
+        case .refresh(let pool): try backends.backend(for: record(named: pool).requireRunning()).outlineRefresh()
         case .delete(let pool): try deleting(record(named: pool).requireInactive()).outlineDeletion()
         case .autostart(let pool, let isOn): try outlineAutostart(pool, isOn)
         case .createVolume(let pool, let definition):
@@ -48,9 +59,12 @@ extension StorageManager {
         }
     }
 
-    private func outlineDefinition(_ definition: PoolDefinition) throws(StorageError) -> PlanOutline {
-        try checkUnique(definition)
-        let record = try store.record(named: definition.name)
+    private func outlineDefinition(
+        _ definition: PoolDefinition,
+        _ isUnderLock: Bool
+    ) throws(StorageError) -> PlanOutline {
+        try checkUnique(definition, comparingDirectories: !isUnderLock)
+        let record = store.record(named: definition.name)
         let path = store.definitionPath(definition.name)
         return PlanOutline(
             steps: [
@@ -67,25 +81,26 @@ extension StorageManager {
     private func outlineUndefinition(_ pool: String) throws(StorageError) -> PlanOutline {
         let record = try record(named: pool)
         try record.requirePersistent()
-        if record.running != nil {
-            throw StorageError(.poolRunning, "pool '\(pool)' is running", hint: "stop it first")
-        }
+        try record.requireNoState()
         let path = store.definitionPath(pool)
         var steps: [PlanOutline.Step] = [.init("remove definition", path)]
         if record.isAutostarted { steps.insert(.init("remove mark", store.autostartPath(pool)), at: 0) }
         return PlanOutline(steps: steps, assumptions: [.state(path: path, definition: record.defined)])
     }
 
-    private func outlineCreation(_ definition: PoolDefinition, _ build: BuildMode?) throws(StorageError) -> PlanOutline
-    {
-        if let record = try store.record(named: definition.name) {
+    private func outlineCreation(
+        _ definition: PoolDefinition,
+        _ build: BuildMode?,
+        _ isUnderLock: Bool
+    ) throws(StorageError) -> PlanOutline {
+        if let record = store.record(named: definition.name) {
             throw StorageError(
                 .poolExists,
-                "there is a pool '\(definition.name)' already, \(record.running != nil ? "running" : "defined")",
-                hint: record.running != nil ? "stop it first" : "start it instead"
+                "there is a pool '\(definition.name)' already, \(record.stateEntry == .absent ? "defined" : "running")",
+                hint: record.stateEntry == .absent ? "start it instead" : "stop it first"
             )
         }
-        try checkUnique(definition)
+        try checkUnique(definition, comparingDirectories: !isUnderLock)
         return try outlineStart(definition, build)
     }
 
@@ -93,9 +108,9 @@ extension StorageManager {
         let path = store.statePath(definition.name)
         var outline = PlanOutline(
             steps: [.init("write state", path)],
-            assumptions: [.state(path: store.definitionPath(definition.name), definition: definition)]
+            assumptions: [.state(path: path, definition: nil)]
         )
-        let backend = try backend(for: definition)
+        let backend = try backends.backend(for: definition)
         let buildOutline = try build.map { mode throws(StorageError) in try building(definition).outlineBuild(mode) }
         // What is yet to be built cannot be looked at.
         let first = if let buildOutline { buildOutline } else { try backend.outlineStart() }
@@ -106,7 +121,7 @@ extension StorageManager {
 
     private func outlineStop(_ pool: String) throws(StorageError) -> PlanOutline {
         let record = try record(named: pool)
-        if record.damage == nil { _ = try record.requireRunning() }
+        try record.requireState()
         let path = store.statePath(pool)
         var steps: [PlanOutline.Step] = [.init("remove state", path)]
         if !record.isPersistent { steps.append(.init("forget transient pool", pool)) }
@@ -151,7 +166,7 @@ extension StorageManager {
         _ ability: String,
         _ cast: (any PoolBackend) -> Capability?
     ) throws(StorageError) -> Capability {
-        guard let backend = try cast(backend(for: definition)) else {
+        guard let backend = try cast(backends.backend(for: definition)) else {
             throw StorageError(
                 .notSupported,
                 "pool '\(definition.name)' cannot \(ability): pools of type '\(definition.kind)' have no such operation"

@@ -1,9 +1,12 @@
 extension StorageManager {
     /// Refuses a definition whose UUID or source another pool has, or whose name another UUID has.
-    func checkUnique(_ definition: PoolDefinition) throws(StorageError) {
+    ///
+    /// - Parameter comparingDirectories: Whether directories are looked at, to find one that has several names.
+    func checkUnique(_ definition: PoolDefinition, comparingDirectories: Bool) throws(StorageError) {
+        let identity = comparingDirectories ? definition.directoryIdentity : nil
         for record in try store.records() {
             for other in [record.defined, record.running].compactMap(\.self) {
-                if record.name == definition.name {
+                if record.name.hasSameBytes(as: definition.name) {
                     try checkSameUUID(definition, other)
                 } else if other.uuid == definition.uuid, let uuid = definition.uuid {
                     throw StorageError(
@@ -11,7 +14,7 @@ extension StorageManager {
                         "UUID \(uuid) is that of pool '\(other.name)'",
                         hint: "leave <uuid> out to get a new one"
                     )
-                } else if let source = definition.sharedSource(with: other) {
+                } else if let source = definition.sharedSource(with: other, identity) {
                     throw StorageError(
                         .poolExists,
                         "pool '\(other.name)' has \(source) already",
@@ -19,6 +22,18 @@ extension StorageManager {
                     )
                 }
             }
+        }
+    }
+
+    /// Refuses to start a pool in the directory of one that runs: two definitions can name it differently, and be made
+    /// before it is.
+    func checkDirectoryIsFree(_ definition: PoolDefinition) throws(StorageError) {
+        guard let identity = definition.directoryIdentity else { return }
+        for record in try store.records() where !record.name.hasSameBytes(as: definition.name) {
+            guard let other = record.running, let source = definition.sharedSource(with: other, identity) else {
+                continue
+            }
+            throw StorageError(.poolExists, "pool '\(other.name)' runs on \(source) already", hint: "use that pool")
         }
     }
 
@@ -35,11 +50,14 @@ extension StorageManager {
 extension PoolDefinition {
     /// What two pools would both carve up, in words; nil where there is nothing (libvirt's
     /// `virStoragePoolObjSourceFindDuplicate`).
-    func sharedSource(with other: PoolDefinition) -> String? {
+    ///
+    /// - Parameter identity: The definition's own directory, where directories are to be compared.
+    fileprivate func sharedSource(with other: PoolDefinition, _ identity: FileIdentity?) -> String? {
         switch kind {
         case .directory:
             guard other.kind == kind, let path = targetPath, let otherPath = other.targetPath else { return nil }
-            let isSame = path == otherPath || Self.identity(path).map { $0 == Self.identity(otherPath) } == true
+            let isSame =
+                path.hasSameBytes(as: otherPath) || identity.map { $0 == other.directoryIdentity } == true
             return isSame ? "the directory '\(otherPath)'" : nil
         case .networkFilesystem, .gluster:
             guard other.kind == kind, source.hosts.first == other.source.hosts.first,
@@ -68,12 +86,9 @@ extension PoolDefinition {
         }
     }
 
-    /// Which directory it is, by whatever name; nil where there is none.
-    private static func identity(_ path: String) -> FileIdentity? {
-        do throws(StorageError) {
-            return try OpenFile(path, .place).status().identity
-        } catch {
-            return nil
-        }
+    /// Which directory a directory pool is, by whatever name; nil where there is none.
+    fileprivate var directoryIdentity: FileIdentity? {
+        guard kind == .directory, let targetPath else { return nil }
+        return try? OpenFile(targetPath, .place).status().identity
     }
 }

@@ -7,7 +7,7 @@ internal import Synchronization
 /// own, and one that is `async`, which is chosen in asynchronous code and waits on a thread of storlib's.
 public final class StorageManager: Sendable {
     let store: PoolStore
-    private let providers: [PoolKind: BackendProvider]
+    let backends: BackendRegistry
     private let ownThreads = BlockingThreads(limit: 4)
     private let poolThreads: Mutex<[String: BlockingThreads]> = Mutex([:])
 
@@ -23,10 +23,10 @@ public final class StorageManager: Sendable {
         lockTimeout: Duration = .seconds(10)
     ) {
         store = PoolStore(folders: folders, lockTimeout: lockTimeout)
-        providers = Dictionary(backends.map { ($0.kind, $0) }) { _, last in last }
+        self.backends = BackendRegistry(backends)
     }
 
-    /// Threads for what concerns all pools.
+    /// Threads for what concerns all pools, and touches no storage.
     var threads: BlockingThreads { ownThreads }
 
     /// Threads for one pool: one that hangs holds up no other.
@@ -41,16 +41,17 @@ public final class StorageManager: Sendable {
 
     /// What can be done with each kind of pool, in the order of ``PoolKind``.
     public var capabilities: [PoolCapabilities] {
-        PoolKind.allCases.map { PoolCapabilities(kind: $0, provider: providers[$0]) }
+        PoolKind.allCases.map { PoolCapabilities(kind: $0, provider: backends.provider(for: $0)) }
     }
 
-    func backend(for definition: PoolDefinition) throws(StorageError) -> any PoolBackend {
-        guard let provider = providers[definition.kind] else {
-            throw StorageError(
-                .notSupported,
-                "pool '\(definition.name)' is of type '\(definition.kind)', for which there is no backend here"
-            )
+    func info(_ record: PoolRecord, measuringUsage: Bool) -> PoolInfo {
+        var info = PoolInfo(record)
+        guard measuringUsage, let definition = record.running else { return info }
+        do throws(StorageError) {
+            info.usage = try backends.backend(for: definition).usage()
+        } catch {
+            info.problem = error.description
         }
-        return try provider.backend(for: definition)
+        return info
     }
 }

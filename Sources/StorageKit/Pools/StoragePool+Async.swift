@@ -8,8 +8,8 @@ extension StoragePool {
     }
 
     /// What is known of the pool.
-    public func info() async throws(StorageError) -> PoolInfo {
-        try await run { _ throws(StorageError) in try self.info() }
+    public func info(measuringUsage: Bool = true) async throws(StorageError) -> PoolInfo {
+        try await run { _ throws(StorageError) in try self.info(measuringUsage: measuringUsage) }
     }
 
     /// The definition.
@@ -100,8 +100,7 @@ extension StoragePool {
     /// The events of this pool and of its volumes from now on, by this program and by others.
     ///
     /// - Throws: `StorageError` where the state folders cannot be watched.
-    public func events() async throws(StorageError) -> AsyncFilterSequence<PoolEvents> {
-        let name = name
-        return try await manager.events().filter { $0.pool == name }
+    public func events() async throws(StorageError) -> PoolEvents {
+        try await run { _ throws(StorageError) in try PoolEvents(self.manager.watcher(), of: self.name) }
     }
 }

@@ -10,32 +10,23 @@ public struct StoragePool: Sendable {
     ///
     /// It blocks. A pool that is damaged, or whose storage does not answer, is described with its problem.
     ///
+    /// - Parameter measuringUsage: Whether the storage is asked how full it is.
     /// - Throws: `StorageError` with code `poolNotFound`.
-    public func info() throws(StorageError) -> PoolInfo {
-        let record = try manager.record(named: name)
-        var info = PoolInfo(record)
-        guard record.state == .running, let definition = record.running else { return info }
-        do throws(StorageError) {
-            info.usage = try manager.backend(for: definition).usage()
-        } catch {
-            info.problem = error.description
-        }
-        return info
+    public func info(measuringUsage: Bool = true) throws(StorageError) -> PoolInfo {
+        try manager.info(manager.record(named: name), measuringUsage: measuringUsage)
     }
 
     /// The definition: the one that the pool runs with, or the one for its next start.
     ///
     /// It blocks.
     ///
-    /// - Parameter forNextStart: Whether a running pool's definition for its next start is wanted.
-    /// - Throws: `StorageError` with code `poolNotFound` or
-    ///   `damagedState`.
+    /// - Parameter forNextStart: Whether a running pool's definition for its next start is wanted; a transient pool has none,
+    ///   and gives the one that it runs with.
+    /// - Throws: `StorageError` with code `poolNotFound` or `damagedState`.
     public func definition(forNextStart: Bool = false) throws(StorageError) -> PoolDefinition {
         let record = try manager.record(named: name)
-        let definition = forNextStart ? record.defined ?? record.running : record.current
-        if let damage = record.damage { throw record.damaged(damage) }
-        guard let definition else { throw record.damaged("there is no definition") }
-        return definition
+        if forNextStart, let defined = record.defined { return defined }
+        return try record.requireCurrent()
     }
 
     /// The document, with how full the pool is where it runs.
@@ -45,8 +36,14 @@ public struct StoragePool: Sendable {
     /// - Parameter forNextStart: Whether a running pool's definition for its next start is wanted.
     /// - Throws: As `definition(forNextStart:)` does.
     public func xml(forNextStart: Bool = false) throws(StorageError) -> String {
-        let definition = try definition(forNextStart: forNextStart)
-        return try definition.xml(usage: forNextStart ? .zero : info().usage ?? .zero)
+        var definition = try definition(forNextStart: forNextStart)
+        guard !forNextStart, try info(measuringUsage: false).state == .running else { return definition.xml() }
+        // What is real, as far as the storage tells.
+        if let backend = try? manager.backends.backend(for: definition) {
+            if let permissions = try? backend.targetPermissions() { definition.permissions = permissions }
+            return definition.xml(usage: (try? backend.usage()) ?? .zero)
+        }
+        return definition.xml()
     }
 
     /// The volumes, in order of their names.
@@ -102,9 +99,6 @@ public struct StoragePool: Sendable {
     ///
     /// - Throws: `StorageError` with code `poolNotRunning` or another.
     public func refresh() throws(StorageError) {
-        try manager.withRunningPool(name) { backend throws(StorageError) in
-            try backend.refresh()
-            manager.store.note(.refreshed, name)
-        }
+        _ = try manager.perform(.refresh(pool: name))
     }
 }

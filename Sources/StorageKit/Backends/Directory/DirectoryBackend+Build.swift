@@ -3,98 +3,134 @@ extension DirectoryBackend: PoolBuilding {
     private static let defaultMode: UInt32 = 0o711
 
     func outlineBuild(_ mode: BuildMode) throws(StorageError) -> PlanOutline {
-        var steps: [PlanOutline.Step] = []
-        var assumptions: [PlanOutline.Assumption] = []
-        for path in missingDirectories(mode) {
-            let isTarget = path == files.path
-            let detail = isTarget ? "mode 0\(String(definition.permissions.mode ?? Self.defaultMode, radix: 8))" : nil
-            steps.append(.init("make directory", path, detail: detail))
-            assumptions.append(.absent(path: path))
-        }
-        if steps.isEmpty {
-            let directory = try files.openDirectory()
-            if mode == .noOverwrite, try !directory.entryNames().isEmpty {
-                throw StorageError(
-                    .notEmpty,
-                    "the directory '\(files.path)' of pool '\(definition.name)' exists and is not empty",
-                    hint: "build without --no-overwrite keeps what is in it"
-                )
-            }
-            try assumptions.append(
-                .present(path: files.path, identity: directory.status().identity, size: nil)
+        guard mode != .overwrite else {
+            throw StorageError(
+                .notSupported,
+                "pool '\(definition.name)' is a directory: there is nothing to overwrite",
+                hint: "build it without"
             )
-            let permissions = definition.permissions
-            let details = [
-                permissions.mode.map { "mode 0\(String($0, radix: 8))" },
-                permissions.owner.map { "owner \($0)" },
-                permissions.group.map { "group \($0)" },
-            ]
-            .compactMap(\.self)
-            if !details.isEmpty {
-                steps.append(.init("set", files.path, detail: details.joined(separator: ", ")))
-            }
         }
-        return PlanOutline(steps: steps, assumptions: assumptions)
+        let (existing, missing) = existingAndMissing()
+        let directory =
+            missing.isEmpty
+            ? try files.openDirectory() : try OpenFile(existing, [.readOnly, .directory])
+        let isOnBtrfs = try directory.isOnBtrfs()
+        if definition.copyOnWrite != nil, !isOnBtrfs { throw notOnBtrfs() }
+        if let first = missing.first, (try? directory.status(of: first)) != nil {
+            throw StorageError(
+                .exists,
+                "'\(first)' in '\(existing)', on the way to the target of pool '\(definition.name)', is a link to nothing",
+                hint: "remove it, or make what it names"
+            )
+        }
+        guard missing.isEmpty else {
+            var path = existing == "/" ? "" : existing
+            var steps: [PlanOutline.Step] = []
+            for name in missing {
+                path += "/" + name
+                steps.append(.init("make directory", path))
+            }
+            steps[steps.count - 1].detail = attributes(isNew: true, isOnBtrfs).joined(separator: ", ")
+            return PlanOutline(
+                steps: steps,
+                assumptions: [.directory(existing, try directory.status()), .absent(path: steps[0].object)]
+            )
+        }
+        if mode == .noOverwrite, try !directory.entryNames().isEmpty {
+            throw StorageError(
+                .notEmpty,
+                "the directory '\(files.path)' of pool '\(definition.name)' exists and is not empty",
+                hint: "a build that may find something keeps it"
+            )
+        }
+        let details = attributes(isNew: false, isOnBtrfs)
+        return try PlanOutline(
+            steps: details.isEmpty ? [] : [.init("set", files.path, detail: details.joined(separator: ", "))],
+            assumptions: [.directory(files.path, directory.status())]
+        )
     }
 
     func build(_ mode: BuildMode, following outline: PlanOutline) throws(StorageError) {
         try outline.checkUnchanged(outlineBuild(mode), object: "the directory of pool '\(definition.name)'")
-        var made: [String] = []
+        let (existing, missing) = existingAndMissing()
+        guard !missing.isEmpty else { return try setAttributes(of: files.openDirectory(), isNew: false) }
+        try make(missing[...], in: OpenFile(existing, [.readOnly, .directory]))
+    }
+
+    /// Makes directories, each in the one before, by descriptor: a link that somebody puts in the way is not followed.
+    private func make(_ names: ArraySlice<String>, in parent: borrowing OpenFile) throws(StorageError) {
+        guard let name = names.first else { return }
+        let isTarget = names.count == 1
+        // The target gets its own mode below, once it has its owner.
+        try parent.makeDirectory(name, mode: isTarget ? 0o700 : 0o777)
         do throws(StorageError) {
-            for path in missingDirectories(mode) {
-                let (parent, name) = Self.split(path)
-                let directory = try OpenFile(parent, [.readOnly, .directory])
-                // The target gets its own mode below, once it has its owner.
-                try directory.makeDirectory(name, mode: path == files.path ? 0o700 : 0o777)
-                made.append(path)
-                try directory.synchronize()
+            try parent.synchronize()
+            let directory = try parent.open(name, [.readOnly, .directory, .noFollow])
+            if isTarget {
+                try setAttributes(of: directory, isNew: true)
+            } else {
+                try make(names.dropFirst(), in: directory)
             }
-            try setAttributes(isNew: !made.isEmpty)
         } catch {
-            for path in made.reversed() {
-                let (parent, name) = Self.split(path)
-                try? OpenFile(parent, [.readOnly, .directory]).remove(name, directory: true)
-            }
+            try? parent.remove(name, directory: true)
             throw error
         }
     }
 
-    private func setAttributes(isNew: Bool) throws(StorageError) {
-        let directory = try files.openDirectory()
+    private func setAttributes(of directory: borrowing OpenFile, isNew: Bool) throws(StorageError) {
         let permissions = definition.permissions
-        try setCopyOnWrite(directory)
+        try setCopyOnWrite(of: directory)
         try directory.setOwner(permissions.owner, group: permissions.group)
-        if let mode = permissions.mode ?? (isNew ? Self.defaultMode : nil) { try directory.setMode(mode) }
+        if let mode = mode(isNew: isNew) { try directory.setMode(mode) }
         if let label = permissions.label, FileVolumes.readsLabels { try directory.setSecurityLabel(label) }
         try directory.synchronize()
     }
 
+    private func mode(isNew: Bool) -> UInt32? {
+        definition.permissions.mode ?? (isNew ? Self.defaultMode : nil)
+    }
+
     /// Images on btrfs are better off without copy-on-write: without a wish it is turned off where that is possible.
-    private func setCopyOnWrite(_ directory: borrowing OpenFile) throws(StorageError) {
+    private func setCopyOnWrite(of directory: borrowing OpenFile) throws(StorageError) {
         let isOnBtrfs = try directory.isOnBtrfs()
         if let copyOnWrite = definition.copyOnWrite {
-            guard isOnBtrfs else {
-                throw StorageError(
-                    .notSupported,
-                    "<cow state> of pool '\(definition.name)' is for btrfs, and '\(files.path)' is on another file system",
-                    hint: "leave <features><cow> out"
-                )
-            }
+            guard isOnBtrfs else { throw notOnBtrfs() }
             try directory.setCopyOnWrite(copyOnWrite)
         } else if isOnBtrfs {
             try? directory.setCopyOnWrite(false)
         }
     }
 
-    /// The target and those above it that do not exist, the uppermost first.
-    private func missingDirectories(_ mode: BuildMode) -> [String] {
+    private func notOnBtrfs() -> StorageError {
+        StorageError(
+            .notSupported,
+            "<cow state> of pool '\(definition.name)' is for btrfs, and '\(files.path)' is on another file system",
+            hint: "leave <features><cow> out"
+        )
+    }
+
+    /// What ``setAttributes(of:isNew:)`` does, in words.
+    private func attributes(isNew: Bool, _ isOnBtrfs: Bool) -> [String] {
+        let permissions = definition.permissions
+        return [
+            mode(isNew: isNew).map { "mode 0\(String($0, radix: 8))" },
+            permissions.owner.map { "owner \($0)" },
+            permissions.group.map { "group \($0)" },
+            FileVolumes.readsLabels ? permissions.label.map { "label \($0)" } : nil,
+            isOnBtrfs ? "copy-on-write \(definition.copyOnWrite == true ? "on" : "off")" : nil,
+        ]
+        .compactMap(\.self)
+    }
+
+    /// The lowest directory that exists on the way to the target, and the names to be made below it.
+    private func existingAndMissing() -> (existing: String, missing: [String]) {
         var missing: [String] = []
         var path = files.path
-        while path != "/", !Self.exists(path) {
-            missing.append(path)
-            path = Self.split(path).parent
+        while path != "/", !Self.exists(path), let (parent, name) = path.splitPath {
+            missing.append(name)
+            path = parent
         }
-        return missing.reversed()
+        return (path, missing.reversed())
     }
 
     private static func exists(_ path: String) -> Bool {
@@ -104,12 +140,6 @@ extension DirectoryBackend: PoolBuilding {
         } catch {
             return error.code != .notFound
         }
-    }
-
-    static func split(_ path: String) -> (parent: String, name: String) {
-        guard let slash = path.lastIndex(of: "/") else { return (".", path) }
-        let name = String(path[path.index(after: slash)...])
-        return (slash == path.startIndex ? "/" : String(path[..<slash]), name)
     }
 }
 
@@ -125,18 +155,27 @@ extension DirectoryBackend: PoolDeleting {
                 hint: "delete its volumes first"
             )
         }
+        if let (parent, name) = files.path.splitPath,
+            try OpenFile(parent, [.readOnly, .directory]).status(of: name).kind != .directory
+        {
+            throw StorageError(
+                .notADirectory,
+                "the target '\(files.path)' of pool '\(definition.name)' is a link to a directory",
+                hint: "remove it by hand"
+            )
+        }
         return try PlanOutline(
             steps: [.init("remove directory", files.path)],
-            assumptions: [.present(path: files.path, identity: directory.status().identity, size: nil)]
+            assumptions: [.directory(files.path, directory.status())]
         )
     }
 
     func delete(following outline: PlanOutline) throws(StorageError) {
         try files.sweep()
         try outline.checkUnchanged(outlineDeletion(), object: "the directory of pool '\(definition.name)'")
-        let (parent, name) = Self.split(files.path)
+        guard let (parent, name) = files.path.splitPath else { return }
         let directory = try OpenFile(parent, [.readOnly, .directory])
         try directory.remove(name, directory: true)
-        try directory.synchronize()
+        try directory.synchronizeChange()
     }
 }

@@ -9,11 +9,14 @@ struct DirectoryBackend: FileBackedPool {
     }
 
     func outlineStart() throws(StorageError) -> PlanOutline {
-        let identity = try files.openDirectory().status().identity
-        return PlanOutline(steps: [], assumptions: [.present(path: files.path, identity: identity, size: nil)])
+        try PlanOutline(
+            steps: [],
+            assumptions: [.directory(files.path, files.openDirectory(isStarting: true).status())]
+        )
     }
 
     func start() throws(StorageError) {
+        _ = try files.openDirectory(isStarting: true)
         try files.sweep()
     }
 

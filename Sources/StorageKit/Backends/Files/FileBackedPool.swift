@@ -10,9 +10,19 @@ extension FileBackedPool {
 
     func isVolumeName(_ name: String) -> Bool { files.isVolumeName(name) }
 
+    func outlineRefresh() throws(StorageError) -> PlanOutline {
+        let steps = try files.unfinishedNames()
+            .map {
+                PlanOutline.Step("remove file", files.path(of: $0), detail: "unless it is still being made")
+            }
+        return PlanOutline(steps: steps)
+    }
+
     func refresh() throws(StorageError) { try files.sweep() }
 
     func usage() throws(StorageError) -> PoolUsage { try files.usage() }
+
+    func targetPermissions() throws(StorageError) -> Permissions? { try files.targetPermissions() }
 
     func volumes() throws(StorageError) -> [Volume] { try files.volumes() }
 

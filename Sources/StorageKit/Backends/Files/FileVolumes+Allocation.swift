@@ -5,14 +5,14 @@ extension OpenFile {
 
     /// Gives a range blocks of its own: by fallocate, or by writing zeros where the file system has no such call.
     ///
-    /// The range must hold no data.
+    /// The range must hold no data. The file's size is set by the caller; a file system without the call needs it set before.
     func fill(from start: ByteCount, to end: ByteCount, cancellation: Cancellation) throws(StorageError) {
         var position = start
         do throws(StorageError) {
             while position < end {
                 try cancellation.check()
                 let length = min(end.subtractingClamped(position), Self.allocationStep)
-                try allocate(offset: position, length: length)
+                try allocate(offset: position, length: length, keepingSize: true)
                 position = ByteCount(position.bytes + length.bytes)
             }
         } catch {

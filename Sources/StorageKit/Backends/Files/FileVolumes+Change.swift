@@ -2,54 +2,80 @@ extension FileVolumes {
     func outlineDeletion(of name: String) throws(StorageError) -> PlanOutline {
         let volume = try volume(named: name)
         let status = try openDirectory().status(of: name)
-        return PlanOutline(
-            steps: [
-                .init(
-                    status.kind == .directory ? "remove directory" : "remove file",
-                    volume.path,
-                    detail: status.kind == .directory ? nil : "\(volume.capacity), with its data"
-                )
-            ],
-            assumptions: [.present(path: volume.path, identity: status.identity, size: nil)]
-        )
+        let step: PlanOutline.Step =
+            switch status.kind {
+            case .directory: .init("remove directory", volume.path)
+            case .symbolicLink: .init("remove link", volume.path, detail: "not what it names")
+            default: .init("remove file", volume.path, detail: "\(volume.capacity), with its data")
+            }
+        if status.kind == .directory, try !openDirectory().open(name, [.readOnly, .directory]).entryNames().isEmpty {
+            throw notEmpty(name)
+        }
+        return PlanOutline(steps: [step], assumptions: [.file(volume.path, status)])
     }
 
     func deleteVolume(_ name: String, following outline: PlanOutline) throws(StorageError) {
         let directory = try openDirectory()
-        let status: FileStatus
-        do throws(StorageError) {
-            status = try directory.status(of: name)
-        } catch {
-            throw error.code == .notFound ? notFound(name) : error
-        }
-        if status.kind == .regular {
-            // Held until the name is gone: a resize or an upload by another program holds it too.
-            let file = try? directory.open(name, [.readOnly, .noFollow, .nonBlocking])
-            if let file, try !file.tryLock(exclusive: true) { throw busy(name) }
-            try removeVolume(name, status, in: directory, following: outline)
-        } else {
-            try removeVolume(name, status, in: directory, following: outline)
+        switch try statusOrNotFound(name, in: directory).kind {
+        case .regular:
+            // A resize or an upload by another program holds the lock too.
+            try withLock(on: name, in: directory) { () throws(StorageError) in
+                try remove(name, in: directory, following: outline)
+            }
+        default: try remove(name, in: directory, following: outline)
         }
     }
 
-    private func removeVolume(
+    private func remove(
         _ name: String,
-        _ status: FileStatus,
         in directory: borrowing OpenFile,
         following outline: PlanOutline
     ) throws(StorageError) {
         try outline.checkUnchanged(outlineDeletion(of: name), object: "volume '\(name)'")
+        let isDirectory = try statusOrNotFound(name, in: directory).kind == .directory
         do throws(StorageError) {
-            try directory.remove(name, directory: status.kind == .directory)
+            try directory.remove(name, directory: isDirectory)
         } catch {
-            guard error.code == .notEmpty else { throw error }
-            throw StorageError(
-                .notEmpty,
-                "volume '\(name)' of pool '\(poolName)' is a directory that is not empty",
-                context: error.context
-            )
+            throw error.code == .notEmpty ? notEmpty(name) : error
         }
-        try directory.synchronize()
+        try directory.synchronizeChange()
+    }
+
+    private func notEmpty(_ name: String) -> StorageError {
+        StorageError(
+            .notEmpty,
+            "volume '\(name)' of pool '\(poolName)' is a directory that is not empty",
+            context: StorageError.Context(path: path(of: name))
+        )
+    }
+
+    private func statusOrNotFound(_ name: String, in directory: borrowing OpenFile) throws(StorageError) -> FileStatus {
+        do throws(StorageError) {
+            return try directory.status(of: name)
+        } catch {
+            throw error.code == .notFound ? notFound(name) : error
+        }
+    }
+
+    /// Keeps other programs from the volume.
+    ///
+    /// A file that may not be written to cannot be locked, and need not be: nobody
+    /// who obeys its mode changes it.
+    private func withLock(
+        on name: String,
+        in directory: borrowing OpenFile,
+        _ body: () throws(StorageError) -> Void
+    ) throws(StorageError) {
+        let file: OpenFile
+        do throws(StorageError) {
+            file = try directory.open(name, [.readWrite, .noFollow, .nonBlocking])
+        } catch {
+            guard error.code == .permissionDenied else { throw error }
+            return try body()
+        }
+        guard try file.tryLock(exclusive: true) else { throw busy(name) }
+        try body()
+        withExtendedLifetime(file) {}
     }
 
     func outlineResize(of name: String, to size: VolumeSize) throws(StorageError) -> PlanOutline {
@@ -57,36 +83,18 @@ extension FileVolumes {
         guard volume.definition.kind == .file else {
             throw StorageError(.notSupported, "volume '\(name)' of pool '\(poolName)' is a directory and has no size")
         }
-        guard size.capacity <= .maximum else {
-            throw StorageError(
-                .invalidArgument,
-                "volume '\(name)': \(size.capacity.bytes) bytes are more than the largest size of a file"
-            )
-        }
-        if size.capacity < volume.capacity, !size.allowsShrinking {
-            throw StorageError(
-                .invalidArgument,
-                "volume '\(name)' has \(volume.capacity) (\(volume.capacity.bytes) bytes); \(size.capacity) "
-                    + "(\(size.capacity.bytes) bytes) would cut off its end",
-                hint: "allow shrinking if the data there is not needed"
-            )
-        }
+        let capacity = try size.capacity(of: volume)
         let directory = try openDirectory()
-        let added = size.capacity.subtractingClamped(volume.capacity)
+        let added = capacity.subtractingClamped(volume.capacity)
         let available = try directory.filesystemSpace().available
         if size.allocates, added > available { throw noSpace(name, added, available) }
-        let identity = try directory.open(name, .place).status().identity
+        let status = try directory.open(name, .place).status()
         var steps: [PlanOutline.Step] = []
-        if size.capacity != volume.capacity {
-            let detail = "\(volume.capacity) to \(size.capacity)" + (size.allocates ? ", what is added allocated" : "")
-            steps.append(
-                .init(size.capacity < volume.capacity ? "shrink file" : "grow file", volume.path, detail: detail)
-            )
+        if capacity != volume.capacity {
+            let detail = "\(volume.capacity) to \(capacity)" + (size.allocates ? ", what is added allocated" : "")
+            steps.append(.init(capacity < volume.capacity ? "shrink file" : "grow file", volume.path, detail: detail))
         }
-        return PlanOutline(
-            steps: steps,
-            assumptions: [.present(path: volume.path, identity: identity, size: volume.capacity)]
-        )
+        return PlanOutline(steps: steps, assumptions: [.file(volume.path, status, size: volume.capacity)])
     }
 
     func resizeVolume(
@@ -100,18 +108,19 @@ extension FileVolumes {
         guard try file.tryLock(exclusive: true) else { throw busy(name) }
         try outline.checkUnchanged(outlineResize(of: name, to: size), object: "volume '\(name)'")
         let oldSize = try file.status().size
-        guard size.capacity != oldSize else { return }
+        let newSize = try size.capacity(of: volume(named: name))
+        guard newSize != oldSize else { return }
         do throws(StorageError) {
-            try file.setSize(size.capacity)
-            if size.allocates, size.capacity > oldSize {
-                try file.fill(from: oldSize, to: size.capacity, cancellation: cancellation)
+            // The size last: until then the volume is as it was for whoever looks, and after a kill.
+            if size.allocates, newSize > oldSize {
+                try file.fill(from: oldSize, to: newSize, cancellation: cancellation)
             }
+            try file.setSize(newSize)
             try file.synchronize()
         } catch {
             // What was cut is lost, but a shrink fails before it cuts; what was added goes.
-            if size.capacity > oldSize { try? file.setSize(oldSize) }
-            guard error.code == .noSpace else { throw error }
-            throw noSpace(name, size.capacity.subtractingClamped(oldSize), try directory.filesystemSpace().available)
+            if newSize > oldSize { try? file.setSize(oldSize) }
+            throw explained(error, name, newSize.subtractingClamped(oldSize), in: directory)
         }
     }
 

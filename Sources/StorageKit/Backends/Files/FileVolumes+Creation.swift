@@ -1,3 +1,5 @@
+internal import SystemPackage
+
 extension FileVolumes {
     /// The mode of a volume whose document names none, as libvirt has it (`VIR_STORAGE_DEFAULT_VOL_PERM_MODE`).
     private static let defaultMode: UInt32 = 0o600
@@ -34,7 +36,7 @@ extension FileVolumes {
         let (capacity, allocation) = try sizes(of: definition)
         let directory = try openDirectory()
         do throws(StorageError) {
-            var file = try UnfinishedFile.make(in: directory)
+            var file = try UnfinishedFile.make(in: directory, as: path(of: definition.name))
             try file.prepare(definition, mode: definition.permissions.mode ?? Self.defaultMode)
             try file.file.setSize(capacity)
             try file.file.fill(from: .zero, to: allocation, cancellation: cancellation)
@@ -42,14 +44,10 @@ extension FileVolumes {
             try cancellation.check()
             try file.finish(as: definition.name)
         } catch {
-            switch error.code {
-            case .exists: throw exists(definition.name)
-            case .noSpace:
-                throw noSpace(definition.name, allocation, try directory.filesystemSpace().available)
-            default: throw error
-            }
+            if error.code == .exists { throw exists(definition.name) }
+            throw explained(error, definition.name, allocation, in: directory)
         }
-        try directory.synchronize()
+        try directory.synchronizeChange()
         return try volume(named: definition.name)
     }
 
@@ -97,12 +95,41 @@ extension FileVolumes {
         )
     }
 
-    func noSpace(_ name: String, _ wanted: ByteCount, _ available: ByteCount) -> StorageError {
+    /// The error for people where the system ran out of space.
+    func explained(
+        _ error: StorageError,
+        _ name: String,
+        _ wanted: ByteCount,
+        in directory: borrowing OpenFile
+    ) -> StorageError {
+        if error.cause as? Errno == .fileTooLarge {
+            return StorageError(
+                .invalidArgument,
+                "volume '\(name)' would be larger than a file can be in '\(path)'",
+                hint: "the limit is that of the file system there",
+                context: error.context,
+                cause: error.cause
+            )
+        }
+        guard error.code == .noSpace, let available = try? directory.filesystemSpace().available, wanted > available
+        else {
+            return error
+        }
+        return noSpace(name, wanted, available, cause: error)
+    }
+
+    func noSpace(
+        _ name: String,
+        _ wanted: ByteCount,
+        _ available: ByteCount,
+        cause: StorageError? = nil
+    ) -> StorageError {
         StorageError(
             .noSpace,
             "pool '\(poolName)' has no space for volume '\(name)': \(wanted) to be allocated, \(available) available",
             hint: "free some space, or allocate less: a sparse volume takes space as it is written",
-            context: StorageError.Context(path: path)
+            context: cause?.context ?? StorageError.Context(path: path),
+            cause: cause?.cause
         )
     }
 }

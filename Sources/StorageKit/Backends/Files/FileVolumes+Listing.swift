@@ -61,12 +61,7 @@ extension FileVolumes {
         definition.key = path
         definition.path = path
         definition.uuid = poolUUID.flatMap { StorageUUID(namespace: $0, name: path) }
-        definition.permissions = Permissions(
-            mode: status.mode & Permissions.maximumMode,
-            owner: status.owner,
-            group: status.group,
-            label: label
-        )
+        definition.permissions = Permissions(status, label: label)
         return Volume(
             definition: definition,
             physicalSize: isDirectory ? .zero : status.size,

@@ -16,7 +16,9 @@ struct FileVolumes: Sendable {
     }
 
     /// Opens the directory, which must exist.
-    func openDirectory() throws(StorageError) -> OpenFile {
+    ///
+    /// - Parameter isStarting: Whether the pool is yet to be started.
+    func openDirectory(isStarting: Bool = false) throws(StorageError) -> OpenFile {
         do throws(StorageError) {
             return try OpenFile(
                 path,
@@ -29,7 +31,7 @@ struct FileVolumes: Sendable {
                 throw StorageError(
                     .notFound,
                     "the directory '\(path)' of pool '\(poolName)' does not exist",
-                    hint: "build the pool to make it",
+                    hint: isStarting ? "build the pool to make it" : "is the file system mounted that held it?",
                     context: error.context,
                     cause: error.cause
                 )
@@ -46,16 +48,13 @@ struct FileVolumes: Sendable {
     }
 
     func path(of name: String) -> String {
-        path == "/" ? "/\(name)" : "\(path)/\(name)"
+        path.utf8.last == UInt8(ascii: "/") ? path + name : "\(path)/\(name)"
     }
 
     /// The name of the volume at a path; the path may reach the directory by another way than the pool's own.
     func volumeName(path: String) throws(StorageError) -> String? {
-        guard let slash = path.lastIndex(of: "/") else { return nil }
-        let name = String(path[path.index(after: slash)...])
-        guard isVolumeName(name) else { return nil }
-        let parent = slash == path.startIndex ? "/" : String(path[..<slash])
-        if parent == self.path { return name }
+        guard let (parent, name) = path.splitPath, isVolumeName(name) else { return nil }
+        if parent.hasSameBytes(as: self.path) { return name }
         do throws(StorageError) {
             let theirs = try OpenFile(parent, [.place, .directory]).status().identity
             return try theirs == openDirectory().status().identity ? name : nil
@@ -79,7 +78,23 @@ struct FileVolumes: Sendable {
         return PoolUsage(capacity: space.capacity, allocation: space.used, available: space.available)
     }
 
+    func targetPermissions() throws(StorageError) -> Permissions {
+        let directory = try openDirectory()
+        return try Permissions(directory.status(), label: Self.readsLabels ? directory.securityLabel() : nil)
+    }
+
     func notFound(_ name: String) -> StorageError {
         StorageError(.volumeNotFound, "pool '\(poolName)' has no volume '\(name.printable)'")
+    }
+}
+
+extension Permissions {
+    init(_ status: FileStatus, label: String?) {
+        self.init(
+            mode: status.mode & Self.maximumMode,
+            owner: status.owner,
+            group: status.group,
+            label: label
+        )
     }
 }

@@ -14,13 +14,14 @@ struct UnfinishedFile: ~Copyable {
         self.temporaryName = temporaryName
     }
 
-    static func make(in directory: borrowing OpenFile) throws(StorageError) -> UnfinishedFile {
+    static func make(in directory: borrowing OpenFile, as path: String) throws(StorageError) -> UnfinishedFile {
         do throws(StorageError) {
             return try UnfinishedFile(
                 file: directory.open(
                     ".",
                     [.readWrite, .unnamed],
                     mode: 0o600,
+                    path: path,
                     action: "make a file in '\(directory.path)'"
                 ),
                 directory: directory.open(".", [.readOnly, .directory]),
@@ -32,7 +33,7 @@ struct UnfinishedFile: ~Copyable {
         var generator = SystemRandomNumberGenerator()
         let name = FileVolumes.unfinishedPrefix + String(generator.next(), radix: 16)
         let unfinished = try UnfinishedFile(
-            file: directory.open(name, [.readWrite, .create, .exclusive], mode: 0o600),
+            file: directory.open(name, [.readWrite, .create, .exclusive], mode: 0o600, path: path),
             directory: directory.open(".", [.readOnly, .directory]),
             temporaryName: name
         )
@@ -75,16 +76,20 @@ extension FileVolumes {
     static let unfinishedPrefix = ".storlib-unfinished-"
 
     static func isUnfinished(_ name: String) -> Bool {
-        name.hasPrefix(unfinishedPrefix)
+        name.hasBytePrefix(unfinishedPrefix)
+    }
+
+    /// The files whose makers were killed, or are at work.
+    func unfinishedNames() throws(StorageError) -> [String] {
+        try openDirectory().entryNames().compactMap { $0 }.filter(Self.isUnfinished).sorted()
     }
 
     /// Removes the files whose makers were killed.
     func sweep() throws(StorageError) {
         let directory = try openDirectory()
-        for name in try directory.entryNames() {
-            guard let name, Self.isUnfinished(name) else { continue }
+        for name in try unfinishedNames() {
             do throws(StorageError) {
-                let file = try directory.open(name, [.readOnly, .noFollow, .nonBlocking])
+                let file = try directory.open(name, [.readWrite, .noFollow, .nonBlocking])
                 if try file.tryLock(exclusive: true) { try directory.remove(name) }
             } catch {
                 // Finished or swept up meanwhile, or another user's: not ours to remove.
