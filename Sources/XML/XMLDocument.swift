@@ -40,8 +40,9 @@ package final class XMLDocument: Sendable {
                 column: 1
             )
         }
-        // libxml2 takes the bytes for UTF-8 whatever the document declares: positions are those of these bytes.
-        guard !bytes.contains(0), String(validating: bytes, as: UTF8.self) != nil else {
+        // libxml2 takes the bytes for UTF-8 whatever the document declares, and so positions are those of these bytes. Only
+        // of UTF-16 it would not: there every other byte of a document is zero, or it begins with one of these.
+        guard !XMLTreeBuilder.containsZero(bytes), !bytes.starts(with: [0xFF]), !bytes.starts(with: [0xFE]) else {
             throw Self.error("the document is not in UTF-8", name: name, line: 1, column: 1)
         }
         let builder = XMLTreeBuilder()

@@ -23,6 +23,14 @@ final class XMLTreeBuilder {
         }
     }
 
+    /// The corresponding C function is `memchr`.
+    static func containsZero(_ bytes: [UInt8]) -> Bool {
+        unsafe bytes.withUnsafeBytes { bytes in
+            guard let start = bytes.baseAddress else { return false }
+            return unsafe memchr(start, 0, bytes.count) != nil
+        }
+    }
+
     func parse(_ bytes: [UInt8]) {
         Self.initializeLibrary
         guard let parser = unsafe xmlNewParserCtxt() else {
@@ -108,7 +116,9 @@ final class XMLTreeBuilder {
     private func fail(line: Int, column: Int, _ message: String) {
         guard failure == nil, refusal == nil else { return }
         let sentence = message.split(whereSeparator: \.isNewline).joined(separator: " ")
-        failure = (max(line, 1), max(column, 1), "not well-formed XML: \(sentence)")
+        let isEncoding = sentence.hasPrefix("Input is not proper UTF-8")
+        let text = isEncoding ? "the document is not in UTF-8" : "not well-formed XML: \(sentence)"
+        failure = (max(line, 1), max(column, 1), text)
     }
 
     private func refuse(_ message: String, _ parser: UnsafeMutableRawPointer) {

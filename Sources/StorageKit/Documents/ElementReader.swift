@@ -102,9 +102,14 @@ struct ElementReader {
         do throws(StorageError) {
             return try body()
         } catch {
-            let place = self.error(error.message).context
-            throw StorageError(error.code, error.message, hint: error.hint, context: place, cause: error)
+            throw placed(error)
         }
+    }
+
+    /// An error with this element's place.
+    func placed(_ error: StorageError) -> StorageError {
+        let place = self.error(error.message).context
+        return StorageError(error.code, error.message, hint: error.hint, context: place, cause: error)
     }
 }
 

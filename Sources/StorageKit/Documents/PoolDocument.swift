@@ -94,9 +94,11 @@ extension PoolDefinition {
                 )
             }
         }
-        let definition = self
-        self = try (pool.child("target")?.child("path") ?? pool)
-            .check { () throws(StorageError) in try definition.normalized() }
+        do throws(StorageError) {
+            try normalize()
+        } catch {
+            throw (pool.child("target")?.child("path") ?? pool).placed(error)
+        }
     }
 
     private static func source(of pool: ElementReader, _ kind: PoolKind) throws(StorageError) -> PoolSource {

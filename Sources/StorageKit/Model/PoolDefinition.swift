@@ -66,26 +66,35 @@ extension PoolDefinition {
     ///   `invalidName` where a rule of the kind is broken.
     public func normalized() throws(StorageError) -> PoolDefinition {
         var result = self
-        if kind.sourceParts.contains(.name), source.name == nil { result.source.name = name }
-        if kind == .gluster, source.directory == nil { result.source.directory = "/" }
-        if source.format == nil { result.source.format = kind.sourceFormats.first }
+        try result.normalize()
+        return result
+    }
+
+    mutating func normalize() throws(StorageError) {
+        if kind.sourceParts.contains(.name), source.name == nil { source.name = name }
+        if kind == .gluster, source.directory == nil { source.directory = "/" }
+        if source.format == nil { source.format = kind.sourceFormats.first }
         switch kind {
-        case .logical: result.targetPath = "/dev/\(result.source.name ?? name)"
-        case .zfs: result.targetPath = "/dev/zvol/\(result.source.name ?? name)"
+        case .logical: targetPath = "/dev/\(source.name ?? name)"
+        case .zfs: targetPath = "/dev/zvol/\(source.name ?? name)"
         default: break
         }
-        result.targetPath = result.targetPath.map(Self.withoutDoubledSlashes)
-        result.source.directory = result.source.directory.map(Self.withoutDoubledSlashes)
-        try result.validate()
-        return result
+        targetPath = targetPath.map(Self.withoutDoubledSlashes)
+        source.directory = source.directory.map(Self.withoutDoubledSlashes)
+        try validate()
     }
 
     /// Two slashes at the start, and no third, stay: POSIX gives them a meaning of their own (4.13 of its
     /// Base Definitions), and libvirt keeps them.
     private static func withoutDoubledSlashes(_ path: String) -> String {
         let slash = UInt8(ascii: "/")
-        let isDoubledAnywhere = zip(path.utf8, path.utf8.dropFirst()).contains { $0 == slash && $1 == slash }
-        if !isDoubledAnywhere, path.utf8.last != slash || path == "/" { return path }
+        var previous: UInt8 = 0
+        var isDoubledAnywhere = false
+        for byte in path.utf8 {
+            if byte == slash, previous == slash { isDoubledAnywhere = true }
+            previous = byte
+        }
+        if !isDoubledAnywhere, previous != slash || path.utf8.count == 1 { return path }
         let isDoubled = path.hasBytePrefix("//") && !path.hasBytePrefix("///")
         let root = isDoubled ? "//" : path.hasBytePrefix("/") ? "/" : ""
         let parts = path.utf8.split(separator: slash).map { String(decoding: $0, as: UTF8.self) }
