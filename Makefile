@@ -12,13 +12,14 @@ zshdir = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 fishdir = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 unitdir = $(DESTDIR)$(PREFIX)/lib/systemd/system
 
-.PHONY: help demo test release no-traits lint format docs bench install uninstall clean
+.PHONY: help demo test release no-traits sanitize lint format docs bench install uninstall clean
 
 help:
 	@echo "make demo        build, and run the main job on a scratch folder"
 	@echo "make test        run every test"
 	@echo "make release     build the program, with Swift's runtime inside"
 	@echo "make no-traits   build without the backends that are built on C libraries of their own"
+	@echo "make sanitize    run the library's tests under the address sanitizer, without traits"
 	@echo "make lint        check the format; make format mends it"
 	@echo "make docs        build the documentation"
 	@echo "make bench       measure, beside the peers that are installed"
@@ -39,6 +40,13 @@ release:
 no-traits:
 	scripts/install-dependencies
 	$(SWIFT) build --disable-default-traits --scratch-path .build-no-traits
+
+# Without traits: libparted, once a trait links it, is stopped by the sanitizer at its loading.
+sanitize:
+	scripts/install-dependencies test
+	$(SWIFT) build --build-tests --sanitize=address --disable-default-traits --scratch-path .build-sanitize
+	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --skip-build --sanitize=address --disable-default-traits \
+		--scratch-path .build-sanitize --filter "StorageBaseTests|StorageKitTests"
 
 lint:
 	$(SWIFT) format lint --strict --recursive Sources Tests Benchmarks/Sources Package.swift Benchmarks/Package.swift

@@ -1,4 +1,8 @@
 #pragma once
+#include <libxml/xmlversion.h>
+/* Debian's libxml2 shows ICU's types in its headers. They are not used here, and clash with those of Foundation's ICU in
+ * programs that import both. */
+#undef LIBXML_ICU_ENABLED
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
 #include <libxml/xmlerror.h>
