@@ -301,7 +301,8 @@ struct SessionTests {
             } else if programs.contains(process) {
                 let isThread = line.contains("CLONE_THREAD")
                 #expect(
-                    !line.contains("execve(") && !line.contains("fork(") && (isThread || !line.contains("clone")),
+                    !line.contains("execve(") && !line.contains("fork(")
+                        && (isThread || !line.contains(#/\bclone3?\(/#)),
                     "\(line)"
                 )
             }
@@ -329,7 +330,7 @@ struct SessionTests {
             #expect(calls.count { $0.contains("execve") } == 1, "\(line)")
             // Threads are made with CLONE_THREAD; a child process is not.
             let children = calls.filter {
-                $0.contains("fork(") || $0.contains("clone") && !$0.contains("CLONE_THREAD") && !$0.contains("resumed")
+                $0.contains("fork(") || $0.contains(#/\bclone3?\(/#) && !$0.contains("CLONE_THREAD")
             }
             #expect(children.isEmpty, "\(line): \(children)")
         }
