@@ -60,7 +60,8 @@ docs:
 		--warnings-as-errors
 
 bench: release
-	$(SWIFT) run -c release --package-path Benchmarks storbench $(abspath $(PROGRAM))
+	$(SWIFT) build -c release --static-swift-stdlib --package-path Benchmarks
+	Benchmarks/.build/release/storbench $(abspath $(PROGRAM))
 
 install: release
 	install -D -m 755 $(PROGRAM) $(bindir)/storlib

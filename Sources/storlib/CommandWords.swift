@@ -9,6 +9,15 @@ struct CommandWords {
 
     static let standard = CommandWords(Array(CommandLine.arguments.dropFirst()))
 
+    /// Whether all arguments are text: Swift replaces what is not.
+    static var areUTF8: Bool {
+        (0..<Int(CommandLine.argc))
+            .allSatisfy { index in
+                guard let argument = unsafe CommandLine.unsafeArgv[index] else { return true }
+                return unsafe String(validatingCString: argument) != nil
+            }
+    }
+
     /// virsh's `--connect URI` means nothing here, where there is no daemon to connect to.
     init(_ arguments: [String]) {
         var words = arguments[...]

@@ -41,6 +41,10 @@ struct Storlib: ParsableCommand {
 
     /// Runs a command: 0 for success, 1 for a failure, 64 for a command line that makes no sense.
     static func main() {
+        guard CommandWords.areUTF8 else {
+            Report.error("an argument is not in UTF-8, and would name something else")
+            exit(withCode: .validationFailure)
+        }
         do {
             var command = try parseAsRoot(CommandWords.standard.words)
             try command.run()

@@ -277,6 +277,17 @@ struct BadInputTests {
         #expect((locks[.posixPermissions] as? NSNumber)?.intValue == 0o600)
     }
 
+    @Test func argumentsThatAreNotTextAreRefused() throws {
+        let outcome = try run(
+            "/bin/bash",
+            ["-c", "\"$0\" vol-create-as images $'latin\\xe9' 1M", storlibProgram],
+            environment: session.environment
+        )
+        #expect(outcome.status == 64)
+        #expect(outcome.error == "error: an argument is not in UTF-8, and would name something else\n")
+        #expect(try session.succeed("vol-list images --json").contains("latin") == false)
+    }
+
     @Test func aFullOutputIsAnError() throws {
         let outcome = try run(
             "/bin/sh",
