@@ -36,10 +36,14 @@ struct Table {
             }
         }
         let ruleWidth = min(Self.totalWidth(widths) + 2, width ?? .max)
-        let head = Self.line(header, widths)
+        let head = Self.line(zip(header, widths).map { Self.shortened($0, to: $1) }, widths)
         var lines = [colors ? "\u{1B}[1m\(head)\u{1B}[0m" : head, String(repeating: "-", count: ruleWidth)]
         lines += rows.map { Self.line($0, widths) }
         return lines.joined(separator: "\n") + "\n\n"
+    }
+
+    private static func shortened(_ title: String, to width: Int) -> String {
+        title.count > width ? title.prefix(max(width - 1, 0)) + "…" : title
     }
 
     /// A column narrower than this tells nothing.
