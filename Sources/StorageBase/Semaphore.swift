@@ -3,8 +3,8 @@ internal import CLinux
 /// A counting semaphore between threads.
 ///
 /// The corresponding C type is `sem_t` (sem_overview(7)).
+// SAFETY: sem_post and sem_timedwait may be called on the same semaphore from any thread at once (POSIX).
 @safe final class Semaphore: @unchecked Sendable {
-    // SAFETY: sem_post and sem_timedwait may be called on the same semaphore from any thread at once (POSIX).
     private let semaphore: UnsafeMutablePointer<sem_t>
 
     init() {

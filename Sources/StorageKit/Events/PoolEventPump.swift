@@ -45,8 +45,8 @@ final class PoolEventPump: Sendable {
     }
 
     /// The watcher, in the hands of its one thread.
+    // SAFETY: only the thread that the pump's init starts calls next().
     private final class Watching: @unchecked Sendable {
-        // SAFETY: only the thread that init starts calls next().
         private var watcher: PoolEventWatcher
         private let wakeUp: WakeUp
 
