@@ -1,4 +1,5 @@
 import Foundation
+import StorageKit
 import Testing
 
 /// Everything that a command is given and cannot use: one line, exit status 1, nothing changed.
@@ -188,7 +189,12 @@ struct BadInputTests {
             holder.terminate()
             holder.waitUntilExit()
         }
-        Thread.sleep(forTimeInterval: 0.3)
+        // Until the other program has it.
+        for _ in 0..<200 {
+            let file = try OpenFile(session.path + "/run/pools/images.lock", .readOnly)
+            guard try file.tryLock(exclusive: true) else { break }
+            Thread.sleep(forTimeInterval: 0.05)
+        }
         let words = ["vol-list", "images", "--lock-timeout", "0.2"]
         try expectFailure(words, "pool 'images' is locked by another program; try again when it is done")
         #expect(try session.succeed("pool-list --name") == "images\n")

@@ -246,12 +246,12 @@ struct SessionTests {
         #expect(try session.succeed("pool-event --list") == "lifecycle\nrefresh\nvolume\n")
         let session = session
         let waiting = Thread {
-            Thread.sleep(forTimeInterval: 1)
+            Thread.sleep(forTimeInterval: 3)
             _ = try? session.storlib("pool-start images --build")
             _ = try? session.storlib("pool-destroy images")
         }
         waiting.start()
-        let outcome = try session.storlib("pool-event --loop --timeout 4 --event lifecycle --pool images")
+        let outcome = try session.storlib("pool-event --loop --timeout 12 --event lifecycle --pool images")
         #expect(outcome.status == 0)
         #expect(
             outcome.output == """
@@ -274,7 +274,7 @@ struct SessionTests {
         try session.succeed("pool-start images --build")
         let session = session
         let waiting = Thread {
-            Thread.sleep(forTimeInterval: 1)
+            Thread.sleep(forTimeInterval: 3)
             _ = unsafe mkfifo(session.path + "/images/fifo", 0o600)
             _ = try? session.storlib("vol-create-as images a 1M")
         }

@@ -17,7 +17,7 @@ struct PoolEventTests {
             try await pool.build()
             try await pool.start()
             // Until the watcher has the directory.
-            try await Task.sleep(for: .milliseconds(300))
+            try await Task.sleep(for: .seconds(1))
             try await pool.createVolume(VolumeDefinition(name: "a", capacity: .mebibytes(1)))
             try await pool.resizeVolume(named: "a", to: VolumeSize(.mebibytes(2)))
             try scratch.write("by hand", to: "images/b")
