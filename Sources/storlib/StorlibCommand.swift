@@ -8,7 +8,7 @@ struct Storlib: ParsableCommand {
         commandName: "storlib",
         abstract: "Storage pools and volumes, on virsh's names and without a daemon.",
         discussion: """
-            A pool is a chunk of storage, a volume what it is carved into. POOL is a name or a UUID; VOL a name with --pool,
+            A pool is a chunk of storage, a volume what it is carved into. POOL is a name or a UUID; VOL a name with --pool, \
             or a key or a path. Sizes are 4096, 10G, 512MiB, 1.5TiB, 100MB. FILE may be -, the standard input.
 
             Example:

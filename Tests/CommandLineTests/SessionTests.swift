@@ -98,11 +98,7 @@ struct SessionTests {
 
     @Test func anOpenStandardInputIsReadFromWhereItIs() throws {
         try session.write("12345<volume><name>v</name><capacity>1</capacity></volume>", to: "v.xml")
-        let outcome = try run(
-            "/bin/bash",
-            ["-c", "{ head -c 5 >/dev/null; \"$0\" validate -; } < \"$1\"", storlibProgram, session.path + "/v.xml"]
-        )
-        // head reads ahead; dd does not.
+        // dd takes five bytes and no more.
         let exact = try run(
             "/bin/bash",
             [
@@ -110,7 +106,6 @@ struct SessionTests {
                 session.path + "/v.xml",
             ]
         )
-        #expect(outcome.status == 0 || outcome.status == 1)
         #expect(exact.status == 0, "\(exact.error)")
         let closed = try run("/bin/sh", ["-c", "\"$0\" validate - <&-", storlibProgram])
         #expect(closed.error == "error: cannot read the standard input: bad file descriptor\n")

@@ -113,7 +113,7 @@ package struct PoolEventWatcher: ~Copyable, Sendable {
             ready.append(PoolEvent(pool: directory.pool, change: .eventsLost))
             return
         }
-        guard let name = event.name else { return }
+        guard let name = event.name, directory.backend.isVolumeName(name) else { return }
         var change: PoolEvent.Change?
         switch event.change {
         case .appeared:

@@ -25,3 +25,16 @@ public enum Change: Hashable, Sendable, Codable {
     /// Changes a volume's size.
     case resizeVolume(pool: String, name: String, size: VolumeSize)
 }
+
+extension Change {
+    /// The name of the pool that changes.
+    public var pool: String {
+        switch self {
+        case .define(let definition), .create(let definition, _): definition.name
+        case .undefine(let pool), .start(let pool, _), .stop(let pool), .build(let pool, _), .delete(let pool),
+            .refresh(let pool), .autostart(let pool, _), .createVolume(let pool, _), .deleteVolume(let pool, _),
+            .resizeVolume(let pool, _, _):
+            pool
+        }
+    }
+}

@@ -116,16 +116,3 @@ extension StorageManager {
         try PoolEventWatcher(store, backends)
     }
 }
-
-extension Change {
-    /// The name of the pool that changes.
-    public var pool: String {
-        switch self {
-        case .define(let definition), .create(let definition, _): definition.name
-        case .undefine(let pool), .start(let pool, _), .stop(let pool), .build(let pool, _), .delete(let pool),
-            .refresh(let pool), .autostart(let pool, _), .createVolume(let pool, _), .deleteVolume(let pool, _),
-            .resizeVolume(let pool, _, _):
-            pool
-        }
-    }
-}

@@ -8,7 +8,8 @@ internal import Synchronization
 public final class StorageManager: Sendable {
     let store: PoolStore
     let backends: BackendRegistry
-    private let ownThreads = BlockingThreads(limit: 4)
+    /// Threads for what concerns all pools, and touches no storage.
+    let threads = BlockingThreads(limit: 4)
     private let poolThreads: Mutex<[String: BlockingThreads]> = Mutex([:])
 
     /// Makes a manager; it touches no storage and no state.
@@ -25,9 +26,6 @@ public final class StorageManager: Sendable {
         store = PoolStore(folders: folders, lockTimeout: lockTimeout)
         self.backends = BackendRegistry(backends)
     }
-
-    /// Threads for what concerns all pools, and touches no storage.
-    var threads: BlockingThreads { ownThreads }
 
     /// Threads for one pool: one that hangs holds up no other.
     func threads(for pool: String) -> BlockingThreads {
