@@ -36,7 +36,10 @@ enum {
     STORLIB_O_DIRECTORY = O_DIRECTORY,
     STORLIB_AT_EMPTY_PATH = 0x1000,
     STORLIB_FALLOC_FL_KEEP_SIZE = 1,
+    STORLIB_FALLOC_FL_PUNCH_HOLE = 2,
     STORLIB_RENAME_NOREPLACE = 1,
+    STORLIB_SEEK_DATA = 3,
+    STORLIB_SEEK_HOLE = 4,
     STORLIB_FS_NOCOW_FL = 0x00800000,
 };
 
@@ -96,6 +99,17 @@ static inline long storlib_write(int fd, const void *_Nonnull buffer, size_t cou
 }
 static inline long storlib_pwrite(int fd, const void *_Nonnull buffer, size_t count, int64_t offset) {
     return storlib_result(pwrite(fd, buffer, count, offset));
+}
+static inline int64_t storlib_seek(int fd, int64_t offset, int whence) {
+    return storlib_result(lseek(fd, offset, whence));
+}
+static inline long storlib_copy_file_range(int from, int64_t offset, int to, int64_t target, size_t count) {
+    return storlib_result(syscall(SYS_copy_file_range, from, &offset, to, &target, count, 0));
+}
+static inline int storlib_clone(int to, int from) { return (int)storlib_result(ioctl(to, FICLONE, from)); }
+static inline int storlib_fdatasync(int fd) { return (int)storlib_result(fdatasync(fd)); }
+static inline int storlib_fremovexattr(int fd, const char *_Nonnull name) {
+    return (int)storlib_result(fremovexattr(fd, name));
 }
 static inline int storlib_statvfs(int fd, struct statvfs *_Nonnull result) {
     return (int)storlib_result(fstatvfs(fd, result));

@@ -155,6 +155,8 @@ extension StorageError {
         public static let notSupported = Code(rawValue: "notSupported")
         /// A file of storlib's own state cannot be read.
         public static let damagedState = Code(rawValue: "damagedState")
+        /// A disk image whose header or tables make no sense.
+        public static let damagedImage = Code(rawValue: "damagedImage")
         /// The storage has changed since the plan was made.
         public static let stalePlan = Code(rawValue: "stalePlan")
         /// The task was cancelled; nothing is left of what it began.
