@@ -31,16 +31,20 @@ let package = Package(
     targets: [
         cModule("CLinux", pkgConfig: nil, package: "libc6-dev"),
         cModule("CLibUUID", pkgConfig: "uuid", package: "uuid-dev"),
+        cModule("CZlib", pkgConfig: "zlib", package: "zlib1g-dev"),
+        cModule("CZstd", pkgConfig: "libzstd", package: "libzstd-dev"),
         cModule("CXML2", pkgConfig: "libxml-2.0", package: "libxml2-dev"),
 
         .target(name: "StorageBase", dependencies: ["CLinux", systemPackage]),
         .target(name: "NameBasedUUID", dependencies: ["CLibUUID", "StorageBase"]),
+        .target(name: "DiskImages", dependencies: ["CZlib", "CZstd", "StorageBase"]),
         .target(name: "XML", dependencies: ["CXML2", "StorageBase"]),
-        .target(name: "StorageKit", dependencies: ["NameBasedUUID", "StorageBase", "XML", systemPackage]),
+        .target(name: "StorageKit", dependencies: ["DiskImages", "NameBasedUUID", "StorageBase", "XML", systemPackage]),
         .target(name: "StorageTesting", dependencies: ["StorageKit"]),
         .executableTarget(name: "storlib", dependencies: ["StorageKit", argumentParser]),
 
         .testTarget(name: "StorageBaseTests", dependencies: ["StorageBase", "NameBasedUUID", "XML"]),
+        .testTarget(name: "DiskImagesTests", dependencies: ["DiskImages", "StorageBase"]),
         .testTarget(
             name: "StorageKitTests",
             dependencies: ["StorageKit", "StorageTesting"],

@@ -1,0 +1,89 @@
+package import StorageBase
+
+/// A file that holds a disk image, or a part of one.
+package final class ImageFile: Sendable {
+    package let file: OpenFile
+    /// The size of the file in bytes when it was opened.
+    package let size: UInt64
+    /// The first bytes, at most ``headLength``: what tells the format, and holds most headers whole.
+    package let head: [UInt8]
+
+    package static let headLength = 4096
+    /// The last bytes in which some formats have their signature.
+    package static let tailLength = 512
+
+    package var path: String { file.path }
+
+    /// Takes a file that is open for reading, and reads its first bytes.
+    ///
+    /// - Parameter size: The file's size, where it is known.
+    package init(_ file: consuming OpenFile, size knownSize: UInt64? = nil) throws(StorageError) {
+        let size = if let knownSize { knownSize } else { try file.contentSize() }
+        head = try file.read(count: Int(min(size, UInt64(Self.headLength))), at: 0)
+        self.file = file
+        self.size = size
+    }
+
+    /// Takes a file that is open for reading and writing, and that has no image in it yet.
+    package init(empty file: consuming OpenFile) {
+        self.file = file
+        size = 0
+        head = []
+    }
+
+    /// Reads exactly so many bytes; `what` names the structure in the error where the file ends before.
+    package func bytes(
+        at offset: UInt64,
+        count: Int,
+        _ what: @autoclosure () -> String
+    ) throws(StorageError) -> [UInt8] {
+        let (end, overflow) = offset.addingReportingOverflow(UInt64(count))
+        // The head was read once, and is not read again.
+        if !overflow, end <= UInt64(head.count) { return Array(head[Int(offset)..<Int(end)]) }
+        guard !overflow, end <= size else { throw endsInside(what(), at: offset) }
+        let bytes = try file.read(count: count, at: offset)
+        guard bytes.count == count else { throw endsInside(what(), at: offset) }
+        return bytes
+    }
+
+    /// Reads a table of 64-bit integers.
+    package func table(
+        at offset: UInt64,
+        count: Int,
+        isBigEndian: Bool,
+        _ what: @autoclosure () -> String
+    ) throws(StorageError) -> [UInt64] {
+        let bytes = try bytes(at: offset, count: count * 8, what())
+        let span = bytes.span
+        var entries: [UInt64] = []
+        entries.reserveCapacity(count)
+        for index in 0..<count {
+            try entries.append(
+                isBigEndian ? span.bigEndian(UInt64.self, at: index * 8) : span.littleEndian(UInt64.self, at: index * 8)
+            )
+        }
+        return entries
+    }
+
+    private func endsInside(_ what: String, at offset: UInt64) -> StorageError {
+        damaged("the file of \(size) bytes ends inside \(what)", at: offset)
+    }
+
+    /// The error for content that makes no sense.
+    package func damaged(_ reason: String, at offset: UInt64) -> StorageError {
+        StorageError(
+            .damagedImage,
+            "'\(path)' is damaged: \(reason), at byte \(offset)",
+            context: StorageError.Context(path: path, byteOffset: ByteCount(offset))
+        )
+    }
+
+    /// The error for content that is in order, and that this library cannot handle.
+    package func unsupported(_ reason: String, at offset: UInt64) -> StorageError {
+        StorageError(
+            .notSupported,
+            "'\(path)' cannot be used: \(reason), at byte \(offset)",
+            context: StorageError.Context(path: path, byteOffset: ByteCount(offset))
+        )
+    }
+}
