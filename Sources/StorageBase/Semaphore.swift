@@ -4,10 +4,10 @@ internal import CLinux
 ///
 /// The corresponding C type is `sem_t` (sem_overview(7)).
 // SAFETY: sem_post and sem_timedwait may be called on the same semaphore from any thread at once (POSIX).
-@safe final class Semaphore: @unchecked Sendable {
+@safe package final class Semaphore: @unchecked Sendable {
     private let semaphore: UnsafeMutablePointer<sem_t>
 
-    init() {
+    package init() {
         unsafe semaphore = .allocate(capacity: 1)
         unsafe sem_init(semaphore, 0, 0)
     }
@@ -17,7 +17,7 @@ internal import CLinux
         unsafe semaphore.deallocate()
     }
 
-    func signal() {
+    package func signal() {
         unsafe sem_post(semaphore)
     }
 
@@ -30,5 +30,10 @@ internal import CLinux
             let result = unsafe storlib_sem_timedwait(semaphore, &deadline)
             if result != -EINTR { return result == 0 }
         }
+    }
+
+    /// Waits for a signal.
+    package func wait() {
+        while unsafe sem_wait(semaphore) != 0 {}
     }
 }
