@@ -53,4 +53,13 @@ public struct ImageCheck: Hashable, Sendable, Codable {
             findings.append(Finding(kind: kind, message: message(), offset: ByteCount(offset)))
         }
     }
+
+    /// Adds all that another look found.
+    package mutating func add(_ other: ImageCheck) {
+        findings += other.findings.prefix(Self.maximumFindings - findings.count)
+        corruptionCount += other.corruptionCount
+        leakCount += other.leakCount
+        allocatedUnits += other.allocatedUnits
+        endOffset = max(endOffset, other.endOffset)
+    }
 }

@@ -7,6 +7,8 @@ package final class ImageFile: Sendable {
     package let size: UInt64
     /// The first bytes, at most ``headLength``: what tells the format, and holds most headers whole.
     package let head: [UInt8]
+    /// Whether the file is written to while it is open: then each read asks the file anew.
+    private let isChanging: Bool
 
     package static let headLength = 4096
     /// The last bytes in which some formats have their signature.
@@ -16,12 +18,19 @@ package final class ImageFile: Sendable {
 
     /// Takes a file that is open for reading, and reads its first bytes.
     ///
-    /// - Parameter size: The file's size, where it is known.
-    package init(_ file: consuming OpenFile, size knownSize: UInt64? = nil) throws(StorageError) {
+    /// - Parameters:
+    ///   - size: The file's size, where it is known.
+    ///   - isChanging: Whether the file is written to while it is open.
+    package init(
+        _ file: consuming OpenFile,
+        size knownSize: UInt64? = nil,
+        isChanging: Bool = false
+    ) throws(StorageError) {
         let size = if let knownSize { knownSize } else { try file.contentSize() }
         head = try file.read(count: Int(min(size, UInt64(Self.headLength))), at: 0)
         self.file = file
         self.size = size
+        self.isChanging = isChanging
     }
 
     /// Takes a file that is open for reading and writing, and that has no image in it yet.
@@ -29,6 +38,7 @@ package final class ImageFile: Sendable {
         self.file = file
         size = 0
         head = []
+        isChanging = true
     }
 
     /// Reads exactly so many bytes; `what` names the structure in the error where the file ends before.
@@ -38,9 +48,8 @@ package final class ImageFile: Sendable {
         _ what: @autoclosure () -> String
     ) throws(StorageError) -> [UInt8] {
         let (end, overflow) = offset.addingReportingOverflow(UInt64(count))
-        // The head was read once, and is not read again.
-        if !overflow, end <= UInt64(head.count) { return Array(head[Int(offset)..<Int(end)]) }
-        guard !overflow, end <= size else { throw endsInside(what(), at: offset) }
+        if !overflow, !isChanging, end <= UInt64(head.count) { return Array(head[Int(offset)..<Int(end)]) }
+        guard !overflow, isChanging || end <= size else { throw endsInside(what(), at: offset) }
         let bytes = try file.read(count: count, at: offset)
         guard bytes.count == count else { throw endsInside(what(), at: offset) }
         return bytes

@@ -19,7 +19,7 @@ final class ImageScratch: Sendable {
     func path(_ name: String) -> String { "\(path)/\(name)" }
 
     func open(_ name: String, writable: Bool = false) throws(StorageError) -> ImageFile {
-        try ImageFile(OpenFile(path(name), writable ? .readWrite : .readOnly))
+        try ImageFile(OpenFile(path(name), writable ? .readWrite : .readOnly), isChanging: writable)
     }
 
     func makeFile(_ name: String) throws(StorageError) -> ImageFile {

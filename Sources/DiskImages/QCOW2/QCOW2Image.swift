@@ -207,7 +207,4 @@ package final class QCOW2Image: DiskImage {
         let range = begin + first * part..<min(begin + next * part, end)
         return ImageExtent(range, content(found))
     }
-
-    package func check(_ check: inout ImageCheck, cancellation: Cancellation) throws(StorageError) {
-    }
 }
