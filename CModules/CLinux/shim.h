@@ -3,6 +3,7 @@
 #pragma once
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include <sys/inotify.h>
 #include <linux/magic.h>
@@ -129,6 +130,14 @@ static inline long storlib_fgetxattr(int fd, const char *_Nonnull name, void *_N
 }
 static inline int storlib_fsetxattr(int fd, const char *_Nonnull name, const void *_Nonnull value, size_t size) {
     return (int)storlib_result(fsetxattr(fd, name, value, size, 0));
+}
+
+/* Whether the program has CAP_SYS_ADMIN. */
+static inline int storlib_is_administrator(void) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    if (syscall(SYS_capget, &header, data) < 0) return -errno;
+    return (data[0].effective >> CAP_SYS_ADMIN) & 1;
 }
 
 /* struct linux_dirent64 ends with a flexible array. */

@@ -2,11 +2,16 @@ internal import CLinux
 internal import SystemPackage
 
 extension OpenFile {
-    /// The value of an extended attribute; nil where there is none, or the file system has no attributes.
+    /// The longest value of an attribute: ext4 keeps all of a file's in one block (xattr(7)).
+    package static var attributeLimit: Int { 4096 }
+
+    /// The value of an extended attribute; nil where there is none.
     ///
     /// The corresponding C function is `fgetxattr`.
+    ///
+    /// - Throws: `StorageError` with code `notSupported` where the file system has no attributes.
     package func attribute(_ name: String) throws(StorageError) -> [UInt8]? {
-        var value = [UInt8](repeating: 0, count: 256)
+        var value = [UInt8](repeating: 0, count: Self.attributeLimit)
         do throws(StorageError) {
             let count = try systemCall("fgetxattr", "read attribute '\(name)' of '\(path)'", path: path) {
                 unsafe value.withUnsafeMutableBytes { buffer in
@@ -15,12 +20,12 @@ extension OpenFile {
             }
             return Array(value[..<count])
         } catch {
-            guard error.cause as? Errno == .noData || error.code == .notSupported else { throw error }
+            guard error.cause as? Errno == .noData else { throw error }
             return nil
         }
     }
 
-    /// Sets an extended attribute, of at most 256 bytes.
+    /// Sets an extended attribute, of at most ``attributeLimit`` bytes.
     ///
     /// The corresponding C function is `fsetxattr`.
     ///
@@ -37,13 +42,15 @@ extension OpenFile {
     /// Removes an extended attribute, where there is one.
     ///
     /// The corresponding C function is `fremovexattr`.
+    ///
+    /// - Throws: `StorageError` with code `notSupported` where the file system has no attributes.
     package func removeAttribute(_ name: String) throws(StorageError) {
         do throws(StorageError) {
             try systemCall("fremovexattr", "remove attribute '\(name)' of '\(path)'", path: path) {
                 unsafe storlib_fremovexattr(descriptor, name)
             }
         } catch {
-            guard error.cause as? Errno == .noData || error.code == .notSupported else { throw error }
+            guard error.cause as? Errno == .noData else { throw error }
         }
     }
 }

@@ -6,12 +6,20 @@ public struct Volume: Hashable, Sendable {
     public var physicalSize: ByteCount
     /// When the file was used, and made.
     public var timestamps: Timestamps?
+    /// What is wrong with the content, in words; nil where nothing is known to be.
+    public var problem: String?
 
     /// Makes a volume of what was found.
-    public init(definition: VolumeDefinition, physicalSize: ByteCount, timestamps: Timestamps? = nil) {
+    public init(
+        definition: VolumeDefinition,
+        physicalSize: ByteCount,
+        timestamps: Timestamps? = nil,
+        problem: String? = nil
+    ) {
         self.definition = definition
         self.physicalSize = physicalSize
         self.timestamps = timestamps
+        self.problem = problem
     }
 
     /// The name, unique in its pool.
@@ -50,21 +58,24 @@ extension Volume: Codable {
     private enum CodingKeys: String, CodingKey {
         case physicalSize
         case timestamps
+        case problem
     }
 
-    /// Reads the keys of ``VolumeDefinition``, and beside them `physicalSize` and `timestamps`.
+    /// Reads the keys of ``VolumeDefinition``, and beside them `physicalSize`, `timestamps` and `problem`.
     public init(from decoder: any Decoder) throws {
         definition = try VolumeDefinition(from: decoder)
         let container = try decoder.container(keyedBy: CodingKeys.self)
         physicalSize = try container.decode(ByteCount.self, forKey: .physicalSize)
         timestamps = try container.decodeIfPresent(Timestamps.self, forKey: .timestamps)
+        problem = try container.decodeIfPresent(String.self, forKey: .problem)
     }
 
-    /// Writes the keys of ``VolumeDefinition``, and beside them `physicalSize` and `timestamps`.
+    /// Writes the keys of ``VolumeDefinition``, and beside them `physicalSize`, `timestamps` and `problem`.
     public func encode(to encoder: any Encoder) throws {
         try definition.encode(to: encoder)
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(physicalSize, forKey: .physicalSize)
         try container.encodeIfPresent(timestamps, forKey: .timestamps)
+        try container.encodeIfPresent(problem, forKey: .problem)
     }
 }

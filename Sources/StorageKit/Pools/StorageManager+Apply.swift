@@ -5,13 +5,18 @@ extension StorageManager {
     ///
     /// - Parameters:
     ///   - plan: The plan, from `plan(_:)`.
+    ///   - progress: Hears how far long work has come.
     ///   - cancellation: Stops long work, and undoes it.
     /// - Returns: The volume, for a change that makes one.
     /// - Throws: `StorageError` with code `stalePlan`, `busy` where another
     ///   program holds the pool past the deadline, `cancelled` or another; nothing is changed then.
     @discardableResult
     @available(*, noasync, message: "await apply(_:), and cancel its task")
-    public func apply(_ plan: Plan, cancellation: Cancellation = Cancellation()) throws(StorageError) -> Volume? {
+    public func apply(
+        _ plan: Plan,
+        progress: ProgressMeter = ProgressMeter(),
+        cancellation: Cancellation = Cancellation()
+    ) throws(StorageError) -> Volume? {
         guard try completed(plan.change) == plan.change else {
             throw StorageError(
                 .invalidArgument,
@@ -50,8 +55,12 @@ extension StorageManager {
     }
 
     /// Makes a change; it is planned and made at once.
-    func perform(_ change: Change, cancellation: Cancellation = Cancellation()) throws(StorageError) -> Volume? {
-        try apply(plan(change), cancellation: cancellation)
+    func perform(
+        _ change: Change,
+        progress: ProgressMeter = ProgressMeter(),
+        cancellation: Cancellation = Cancellation()
+    ) throws(StorageError) -> Volume? {
+        try apply(plan(change), progress: progress, cancellation: cancellation)
     }
 
     private func applyPoolChange(_ plan: Plan, pool: String) throws(StorageError) {

@@ -10,7 +10,7 @@ public final class StorageManager: Sendable {
     let backends: BackendRegistry
     /// Threads for what concerns all pools, and touches no storage.
     let threads = BlockingThreads(limit: 4)
-    private let poolThreads: Mutex<[String: BlockingThreads]> = Mutex([:])
+    private let poolThreads: Mutex<[String: PoolThreads]> = Mutex([:])
 
     /// Makes a manager; it touches no storage and no state.
     ///
@@ -28,10 +28,15 @@ public final class StorageManager: Sendable {
     }
 
     /// Threads for one pool: one that hangs holds up no other.
-    func threads(for pool: String) -> BlockingThreads {
+    func threads(for pool: String) -> BlockingThreads { poolThreads(pool).calls }
+
+    /// Threads for one pool's long work, which holds up none of its other calls.
+    func transferThreads(for pool: String) -> BlockingThreads { poolThreads(pool).transfers }
+
+    private func poolThreads(_ pool: String) -> PoolThreads {
         poolThreads.withLock { threads in
             if let known = threads[pool] { return known }
-            let new = BlockingThreads(limit: 8)
+            let new = PoolThreads()
             threads[pool] = new
             return new
         }

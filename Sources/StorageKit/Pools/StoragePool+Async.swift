@@ -7,6 +7,13 @@ extension StoragePool {
         try await manager.threads(for: name).run(body)
     }
 
+    /// Begins long work on the pool's threads for it.
+    func transfer<Success: Sendable>(
+        _ body: @escaping @Sendable (ProgressMeter, Cancellation) throws(StorageError) -> Success
+    ) -> Transfer<Success> {
+        Transfer(on: manager.transferThreads(for: name), body)
+    }
+
     /// What is known of the pool.
     public func info(measuringUsage: Bool = true) async throws(StorageError) -> PoolInfo {
         try await run { _ throws(StorageError) in try self.info(measuringUsage: measuringUsage) }

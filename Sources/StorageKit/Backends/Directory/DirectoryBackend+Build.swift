@@ -146,7 +146,7 @@ extension DirectoryBackend: PoolBuilding {
 extension DirectoryBackend: PoolDeleting {
     func outlineDeletion() throws(StorageError) -> PlanOutline {
         let directory = try files.openDirectory()
-        let names = try directory.entryNames().filter { !($0.map(FileVolumes.isUnfinished) ?? false) }
+        let names = try directory.entryNames().filter { !($0.map(FileVolumes.isReserved) ?? false) }
         guard names.isEmpty else {
             throw StorageError(
                 .notEmpty,
@@ -171,7 +171,7 @@ extension DirectoryBackend: PoolDeleting {
     }
 
     func delete(following outline: PlanOutline) throws(StorageError) {
-        try files.sweep()
+        try files.sweep(isForPoolDeletion: true)
         try outline.checkUnchanged(outlineDeletion(), object: "the directory of pool '\(definition.name)'")
         guard let (parent, name) = files.path.splitPath else { return }
         let directory = try OpenFile(parent, [.readOnly, .directory])

@@ -38,6 +38,7 @@ extension FileVolumes {
         } catch {
             throw error.code == .notEmpty ? notEmpty(name) : error
         }
+        VolumeRecord.removeFile(for: name, in: directory)
         try directory.synchronizeChange()
     }
 

@@ -52,10 +52,10 @@ extension FileVolumes {
     }
 
     private func checkCanCreate(_ definition: VolumeDefinition) throws(StorageError) {
-        guard !Self.isUnfinished(definition.name) else {
+        guard !Self.isReserved(definition.name) else {
             throw StorageError(
                 .invalidName,
-                "volume name '\(definition.name)' is kept for volumes that are being made"
+                "volume name '\(definition.name)' is kept for storlib's own files"
             )
         }
         let reason: String? =

@@ -63,11 +63,11 @@ struct FileVolumes: Sendable {
         }
     }
 
-    /// Whether a file of this name is a volume, and not one that is being made.
+    /// Whether a file of this name is a volume, and none of storlib's own.
     func isVolumeName(_ name: String) -> Bool {
         do throws(StorageError) {
             try EntityName.volume.check(name)
-            return !Self.isUnfinished(name)
+            return !Self.isReserved(name)
         } catch {
             return false
         }

@@ -73,9 +73,14 @@ struct UnfinishedFile: ~Copyable {
 }
 
 extension FileVolumes {
+    /// Whether a name is one of storlib's own: of a file that is being made, or of what it remembers of a volume.
+    static func isReserved(_ name: String) -> Bool {
+        name.hasBytePrefix(".storlib-")
+    }
+
     static let unfinishedPrefix = ".storlib-unfinished-"
 
-    static func isUnfinished(_ name: String) -> Bool {
+    private static func isUnfinished(_ name: String) -> Bool {
         name.hasBytePrefix(unfinishedPrefix)
     }
 
@@ -84,9 +89,12 @@ extension FileVolumes {
         try openDirectory().entryNames().compactMap { $0 }.filter(Self.isUnfinished).sorted()
     }
 
-    /// Removes the files whose makers were killed.
-    func sweep() throws(StorageError) {
+    /// Removes the files whose makers were killed, and records of volumes that are no more.
+    ///
+    /// - Parameter isForPoolDeletion: Whether nobody can be making a volume: its record comes before it.
+    func sweep(isForPoolDeletion: Bool = false) throws(StorageError) {
         let directory = try openDirectory()
+        try sweepRecords(in: directory, olderThan: isForPoolDeletion ? 0 : 60)
         for name in try unfinishedNames() {
             do throws(StorageError) {
                 let file = try directory.open(name, [.readWrite, .noFollow, .nonBlocking])
@@ -95,6 +103,20 @@ extension FileVolumes {
                 // Finished or swept up meanwhile, or another user's: not ours to remove.
                 continue
             }
+        }
+    }
+
+    private func sweepRecords(in directory: borrowing OpenFile, olderThan seconds: Int64) throws(StorageError) {
+        for name in try directory.entryNames() {
+            guard let name, Self.isReserved(name), !Self.isUnfinished(name) else { continue }
+            if name.hasBytePrefix(VolumeRecord.filePrefix) {
+                let volume = String(decoding: name.utf8.dropFirst(VolumeRecord.filePrefix.utf8.count), as: UTF8.self)
+                if (try? directory.status(of: volume)) != nil { continue }
+            }
+            guard let status = try? directory.status(of: name), status.kind == .regular,
+                status.modified.seconds <= Timestamp.now.seconds - seconds
+            else { continue }
+            try? directory.remove(name)
         }
     }
 }
