@@ -39,7 +39,10 @@ let package = Package(
         .target(name: "NameBasedUUID", dependencies: ["CLibUUID", "StorageBase"]),
         .target(name: "DiskImages", dependencies: ["CZlib", "CZstd", "StorageBase"]),
         .target(name: "XML", dependencies: ["CXML2", "StorageBase"]),
-        .target(name: "StorageKit", dependencies: ["DiskImages", "NameBasedUUID", "StorageBase", "XML", systemPackage]),
+        .target(
+            name: "StorageKit",
+            dependencies: ["DiskImages", "NameBasedUUID", "StorageBase", "XML", systemPackage]
+        ),
         .target(name: "StorageTesting", dependencies: ["StorageKit"]),
         .executableTarget(name: "storlib", dependencies: ["StorageKit", argumentParser]),
 

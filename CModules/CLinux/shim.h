@@ -1,6 +1,7 @@
 /* What Swift cannot call in Linux' C interface: GNU-only functions, variadic functions, macros, flexible arrays.
  * Each function returns the call's result, or -errno. */
 #pragma once
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -149,6 +150,7 @@ static inline uint16_t storlib_dirent_length(const unsigned char *_Nonnull entry
     memcpy(&length, entry + 16, sizeof length);
     return length;
 }
+static inline uint8_t storlib_dirent_type(const unsigned char *_Nonnull entry) { return entry[18]; }
 static inline const char *_Nonnull storlib_dirent_name(const unsigned char *_Nonnull entry) {
     return (const char *)entry + 19;
 }

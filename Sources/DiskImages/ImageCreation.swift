@@ -2,17 +2,7 @@ package import StorageBase
 
 /// What an image that is made is to be.
 package struct ImageCreation: Sendable {
-    /// What is set aside before a guest writes.
-    package enum Preallocation: String, Sendable, Hashable, CaseIterable {
-        /// Nothing.
-        case off
-        /// The tables, for all clusters; the clusters have no blocks.
-        case metadata
-        /// The tables, and blocks for all clusters that are not written to.
-        case falloc
-        /// The tables, and all clusters filled with zeros.
-        case full
-    }
+    package typealias Preallocation = ImagePreallocation
 
     package var format: ImageFormat
     /// The name of the image's file, from which those of its further files follow.

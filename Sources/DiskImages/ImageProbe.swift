@@ -28,6 +28,12 @@ extension ImageFormat {
         return .raw
     }
 
+    /// Whether what is in a file looks like this format; anything can be raw.
+    package func isFormat(of file: ImageFile) throws(StorageError) -> Bool {
+        guard self != .raw else { return true }
+        return try Self.probe(file) == self
+    }
+
     /// What the header of an image of this format says.
     package func describe(_ file: ImageFile) throws(StorageError) -> ImageDescription {
         guard let image else {

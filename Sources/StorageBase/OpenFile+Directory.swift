@@ -57,9 +57,24 @@ extension OpenFile {
     ///
     /// The corresponding C function is `getdents64`.
     package func entryNames() throws(StorageError) -> [String?] {
+        try entries().map(\.name)
+    }
+
+    /// A name in a directory.
+    package struct Entry: Sendable {
+        /// Nil for a name that is not UTF-8.
+        package let name: String?
+        /// What it is, of a link the link; nil where the file system does not say.
+        package let kind: FileStatus.Kind?
+    }
+
+    /// The names in this directory as ``entryNames()`` gives them, with what they are.
+    ///
+    /// The corresponding C function is `getdents64`.
+    package func entries() throws(StorageError) -> [Entry] {
         // A descriptor of its own: reading moves the position that all users of one share.
         let directory = try open(".", [.readOnly, .directory])
-        var names: [String?] = []
+        var entries: [Entry] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             let count = try systemCall("getdents64", "list '\(path)'", path: path) {
@@ -68,7 +83,7 @@ extension OpenFile {
                     return unsafe storlib_getdents(directory.descriptor, start, buffer.count)
                 }
             }
-            if count == 0 { return names }
+            if count == 0 { return entries }
             // SAFETY: the kernel fills the buffer with whole entries, `count` bytes in all, each with its length and a name
             // that ends with a zero (getdents64(2)).
             unsafe buffer.withUnsafeBufferPointer { buffer in
@@ -76,10 +91,22 @@ extension OpenFile {
                 let end = unsafe entry + count
                 while unsafe entry < end {
                     let name = unsafe String(validatingCString: storlib_dirent_name(entry))
-                    if name != ".", name != ".." { names.append(name) }
+                    if name != ".", name != ".." {
+                        unsafe entries.append(Entry(name: name, kind: Self.kind(storlib_dirent_type(entry))))
+                    }
                     unsafe entry += Int(storlib_dirent_length(entry))
                 }
             }
+        }
+    }
+
+    private static func kind(_ type: UInt8) -> FileStatus.Kind? {
+        switch Int(type) {
+        case DT_UNKNOWN: nil
+        case DT_REG: .regular
+        case DT_DIR: .directory
+        case DT_LNK: .symbolicLink
+        default: .other
         }
     }
 

@@ -33,6 +33,14 @@ internal import CLinux
         _ = storlib_close(descriptor)
     }
 
+    /// Another descriptor of the same open file.
+    ///
+    /// The corresponding C function is `fcntl` with `F_DUPFD_CLOEXEC`.
+    package func duplicate() throws(StorageError) -> OpenFile {
+        let copy = try systemCall("fcntl", "open '\(path)' once more", path: path) { storlib_duplicate(descriptor) }
+        return OpenFile(adopting: copy, path: path)
+    }
+
     /// A C string ends at its first zero byte: such a path would name another file.
     static func checkNoZeroByte(_ path: String) throws(StorageError) {
         if path.utf8.contains(0) {

@@ -1,1 +1,2 @@
+@_exported public import DiskImages
 @_exported public import StorageBase

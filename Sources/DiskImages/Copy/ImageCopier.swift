@@ -11,6 +11,8 @@ package struct ImageCopier {
     private let cancellation: Cancellation
     private let progress: @Sendable (UInt64) -> Void
     private let sharesExtents: Bool
+    /// The size of the image that is being made, in bytes.
+    private let targetSize: UInt64
 
     /// What is looked at at once: enough for long runs, and little enough to stop soon.
     private static let windowLength: UInt64 = 8 << 20
@@ -20,12 +22,14 @@ package struct ImageCopier {
 
     /// - Parameters:
     ///   - chain: What is copied.
-    ///   - writer: The image that is being made, at least as large.
+    ///   - writer: The image that is being made.
+    ///   - targetSize: Its size in bytes, at least that of the chain.
     ///   - cancellation: Stops the copying.
     ///   - progress: Told of bytes of the guest's disk that are done, on any thread.
     package init(
         _ chain: ImageChain,
         to writer: any ImageWriter,
+        of targetSize: UInt64,
         cancellation: Cancellation,
         progress: @escaping @Sendable (UInt64) -> Void
     ) {
@@ -33,6 +37,7 @@ package struct ImageCopier {
         self.writer = writer
         self.cancellation = cancellation
         self.progress = progress
+        self.targetSize = targetSize
         sharesExtents = chain.layers[0].file.file.isOnSharingFilesystem
     }
 
@@ -118,7 +123,7 @@ package struct ImageCopier {
         for piece in pieces {
             let start = piece.range.lowerBound / unit * unit
             let (end, overflow) = ((piece.range.upperBound - 1) / unit).addingReportingOverflow(1)
-            let limit = min(overflow ? .max : end.multipliedReportingOverflow(by: unit).partialValue, chain.virtualSize)
+            let limit = min(overflow ? .max : end.multipliedReportingOverflow(by: unit).partialValue, targetSize)
             if let last = ranges.last, last.upperBound >= start {
                 ranges[ranges.count - 1] = last.lowerBound..<max(limit, last.upperBound)
             } else {
@@ -292,7 +297,7 @@ package struct ImageCopier {
         item.isDone.wait()
         // The queue has the failure, and throws it at its end.
         guard let content = item.content else { throw Self.unitFailed }
-        let length = min(unit, chain.virtualSize - item.offset)
+        let length = min(unit, targetSize - item.offset)
         if let compressed = content.compressed {
             try writer.write(compressed: compressed, at: item.offset)
         } else {

@@ -6,6 +6,10 @@ public enum PoolOperation: String, Hashable, Sendable, Codable, CaseIterable {
     case delete
     /// Volumes can be made: ``VolumeCreating``.
     case createVolume
+    /// Volumes can be made as copies of others: ``VolumeCloning``.
+    case cloneVolume
+    /// Volumes can be read as a guest sees them, mapped and checked: ``VolumeReading``.
+    case readVolume
     /// Volumes can be removed: ``VolumeDeleting``.
     case deleteVolume
     /// Volumes can change their size: ``VolumeResizing``.
@@ -16,6 +20,8 @@ public enum PoolOperation: String, Hashable, Sendable, Codable, CaseIterable {
         case .build: type is any PoolBuilding.Type
         case .delete: type is any PoolDeleting.Type
         case .createVolume: type is any VolumeCreating.Type
+        case .cloneVolume: type is any VolumeCloning.Type
+        case .readVolume: type is any VolumeReading.Type
         case .deleteVolume: type is any VolumeDeleting.Type
         case .resizeVolume: type is any VolumeResizing.Type
         }

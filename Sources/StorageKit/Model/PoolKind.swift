@@ -89,7 +89,7 @@ extension PoolKind {
         case .directory, .filesystem, .networkFilesystem, .gluster, .virtuozzo, .rbd:
             [
                 .raw, .dir, .bochs, .cloop, .dmg, .iso, .vpc, .vdi, .fat, .vhd, .ploop, .cow, .qcow, .qcow2, .qed,
-                .vmdk,
+                .vmdk, .vhdx, .parallels,
             ]
         case .disk: [.none, .linux, .fat16, .fat32, .linuxSwap, .linuxLVM, .linuxRAID, .extended]
         default: []

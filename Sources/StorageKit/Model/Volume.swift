@@ -9,6 +9,19 @@ public struct Volume: Hashable, Sendable {
     /// What is wrong with the content, in words; nil where nothing is known to be.
     public var problem: String?
 
+    /// Where the format is known from; nil for what is no image.
+    public var formatOrigin: FormatOrigin?
+    /// What the image's header says; nil for what is no image, or cannot be read.
+    public var image: ImageDescription?
+
+    /// Where the format of a volume is known from.
+    public enum FormatOrigin: String, Hashable, Sendable, Codable {
+        /// The volume was made with it, whatever its content says now.
+        case declared
+        /// The content says so, which may be a guest's word: its backing file is not looked for outside the pool.
+        case probed
+    }
+
     /// Makes a volume of what was found.
     public init(
         definition: VolumeDefinition,
@@ -59,23 +72,29 @@ extension Volume: Codable {
         case physicalSize
         case timestamps
         case problem
+        case formatOrigin
+        case image
     }
 
-    /// Reads the keys of ``VolumeDefinition``, and beside them `physicalSize`, `timestamps` and `problem`.
+    /// Reads the keys of ``VolumeDefinition``, and beside them those of the other properties.
     public init(from decoder: any Decoder) throws {
         definition = try VolumeDefinition(from: decoder)
         let container = try decoder.container(keyedBy: CodingKeys.self)
         physicalSize = try container.decode(ByteCount.self, forKey: .physicalSize)
         timestamps = try container.decodeIfPresent(Timestamps.self, forKey: .timestamps)
         problem = try container.decodeIfPresent(String.self, forKey: .problem)
+        formatOrigin = try container.decodeIfPresent(FormatOrigin.self, forKey: .formatOrigin)
+        image = try container.decodeIfPresent(ImageDescription.self, forKey: .image)
     }
 
-    /// Writes the keys of ``VolumeDefinition``, and beside them `physicalSize`, `timestamps` and `problem`.
+    /// Writes the keys of ``VolumeDefinition``, and beside them those of the other properties.
     public func encode(to encoder: any Encoder) throws {
         try definition.encode(to: encoder)
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(physicalSize, forKey: .physicalSize)
         try container.encodeIfPresent(timestamps, forKey: .timestamps)
         try container.encodeIfPresent(problem, forKey: .problem)
+        try container.encodeIfPresent(formatOrigin, forKey: .formatOrigin)
+        try container.encodeIfPresent(image, forKey: .image)
     }
 }

@@ -42,6 +42,10 @@ public struct VolumeFormat: RawRepresentable, Hashable, Sendable, Codable {
     public static let qed = VolumeFormat(rawValue: "qed")
     /// A VMware image.
     public static let vmdk = VolumeFormat(rawValue: "vmdk")
+    /// A Hyper-V image; libvirt has no name for it.
+    public static let vhdx = VolumeFormat(rawValue: "vhdx")
+    /// A Parallels image; libvirt has no name for it.
+    public static let parallels = VolumeFormat(rawValue: "parallels")
 
     /// A partition of no particular type.
     public static let none = VolumeFormat(rawValue: "none")
@@ -64,4 +68,17 @@ public struct VolumeFormat: RawRepresentable, Hashable, Sendable, Codable {
 extension VolumeFormat: CustomStringConvertible {
     /// The value of `<target><format type>`.
     public var description: String { rawValue }
+}
+
+extension VolumeFormat {
+    /// The format of a volume that is an image; a LUKS container is a raw volume that is encrypted, as libvirt has it.
+    init(_ format: ImageFormat) {
+        switch format {
+        case .luks, .luks2: self = .raw
+        default: self.init(rawValue: format.rawValue)
+        }
+    }
+
+    /// The format of the image that a volume of this format is; nil for partitions, directories and the like.
+    var imageFormat: ImageFormat? { ImageFormat(rawValue: rawValue) }
 }

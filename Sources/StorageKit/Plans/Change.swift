@@ -20,6 +20,8 @@ public enum Change: Hashable, Sendable, Codable {
     case autostart(pool: String, isOn: Bool)
     /// Makes a volume.
     case createVolume(pool: String, definition: VolumeDefinition)
+    /// Makes a volume that holds what a guest sees of another one.
+    case cloneVolume(pool: String, definition: VolumeDefinition, source: VolumeReference)
     /// Removes a volume and its data.
     case deleteVolume(pool: String, name: String)
     /// Changes a volume's size.
@@ -32,7 +34,8 @@ extension Change {
         switch self {
         case .define(let definition), .create(let definition, _): definition.name
         case .undefine(let pool), .start(let pool, _), .stop(let pool), .build(let pool, _), .delete(let pool),
-            .refresh(let pool), .autostart(let pool, _), .createVolume(let pool, _), .deleteVolume(let pool, _),
+            .refresh(let pool), .autostart(let pool, _), .createVolume(let pool, _), .cloneVolume(let pool, _, _),
+            .deleteVolume(let pool, _),
             .resizeVolume(let pool, _, _):
             pool
         }

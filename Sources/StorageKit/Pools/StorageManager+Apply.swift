@@ -29,6 +29,19 @@ extension StorageManager {
                 let backend = try creating(record(named: pool).requireRunning())
                 return try backend.createVolume(definition, following: plan.outline, cancellation: cancellation)
             }
+        case .cloneVolume(let pool, let definition, let source):
+            return try withRunningPool(pool, cancellation: cancellation) { _ throws(StorageError) in
+                try withContent(of: source, cancellation: cancellation) { content throws(StorageError) in
+                    try cloning(record(named: pool).requireRunning())
+                        .cloneVolume(
+                            content,
+                            as: definition,
+                            following: plan.outline,
+                            progress: progress,
+                            cancellation: cancellation
+                        )
+                }
+            }
         case .deleteVolume(let pool, let name):
             try withRunningPool(pool) { _ throws(StorageError) in
                 let backend = try deletingVolumes(record(named: pool).requireRunning())
@@ -81,7 +94,7 @@ extension StorageManager {
                 try backend.delete(following: plan.outline)
                 store.note(.deleted, pool)
             case .autostart(_, let isOn): try store.setAutostart(isOn, pool)
-            case .refresh, .createVolume, .deleteVolume, .resizeVolume: break
+            case .refresh, .createVolume, .cloneVolume, .deleteVolume, .resizeVolume: break
             }
         }
     }
@@ -118,6 +131,17 @@ extension StorageManager {
         _ = try record(named: pool).requireRunning()
         return try store.withSharedLock(pool, cancellation: cancellation) { () throws(StorageError) in
             try body(backends.backend(for: record(named: pool).requireRunning()))
+        }
+    }
+
+    /// Opens a volume of a running pool, which stays running meanwhile.
+    func withContent<Result>(
+        of source: VolumeReference,
+        cancellation: Cancellation = Cancellation(),
+        _ body: (VolumeContent) throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
+        try withRunningPool(source.pool, cancellation: cancellation) { _ throws(StorageError) in
+            try body(reading(record(named: source.pool).requireRunning()).content(ofVolume: source.name))
         }
     }
 }

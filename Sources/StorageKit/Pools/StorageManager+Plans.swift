@@ -52,6 +52,10 @@ extension StorageManager {
         case .autostart(let pool, let isOn): try outlineAutostart(pool, isOn)
         case .createVolume(let pool, let definition):
             try creating(record(named: pool).requireRunning()).outlineCreation(of: definition)
+        case .cloneVolume(let pool, let definition, let source):
+            try withContent(of: source) { content throws(StorageError) in
+                try cloning(record(named: pool).requireRunning()).outlineClone(of: content, as: definition)
+            }
         case .deleteVolume(let pool, let name):
             try deletingVolumes(record(named: pool).requireRunning()).outlineDeletion(ofVolume: name)
         case .resizeVolume(let pool, let name, let size):
@@ -151,6 +155,14 @@ extension StorageManager {
 
     func creating(_ definition: PoolDefinition) throws(StorageError) -> any VolumeCreating {
         try capable(definition, "make volumes") { $0 as? any VolumeCreating }
+    }
+
+    func cloning(_ definition: PoolDefinition) throws(StorageError) -> any VolumeCloning {
+        try capable(definition, "copy volumes") { $0 as? any VolumeCloning }
+    }
+
+    func reading(_ definition: PoolDefinition) throws(StorageError) -> any VolumeReading {
+        try capable(definition, "read volumes as a guest does") { $0 as? any VolumeReading }
     }
 
     func deletingVolumes(_ definition: PoolDefinition) throws(StorageError) -> any VolumeDeleting {

@@ -1,10 +1,12 @@
+import DiskImages
+
 /// A pool whose volumes are the files of one directory: all but how the directory comes to be.
-protocol FileBackedPool: VolumeCreating, VolumeDeleting, VolumeResizing {
+protocol FileBackedPool: VolumeCloning, VolumeReading, VolumeDeleting, VolumeResizing {
     var files: FileVolumes { get }
 }
 
 extension FileBackedPool {
-    static var creatableFormats: [VolumeFormat] { [.raw] }
+    static var creatableFormats: [VolumeFormat] { ImageFormat.creatable.map { VolumeFormat($0) } }
 
     var watchedDirectory: String? { files.path }
 
@@ -64,5 +66,39 @@ extension FileBackedPool {
         cancellation: Cancellation
     ) throws(StorageError) {
         try files.resizeVolume(name, to: size, following: outline, cancellation: cancellation)
+    }
+
+    func content(ofVolume name: String) throws(StorageError) -> VolumeContent { try files.content(of: name) }
+
+    func map(ofVolume name: String, cancellation: Cancellation) throws(StorageError) -> ImageMap {
+        try files.map(of: name, cancellation: cancellation)
+    }
+
+    func check(
+        volume name: String,
+        repairingLeaks: Bool,
+        cancellation: Cancellation
+    ) throws(StorageError) -> ImageCheck {
+        try files.check(name, repairingLeaks: repairingLeaks, cancellation: cancellation)
+    }
+
+    func outlineClone(of source: VolumeContent, as definition: VolumeDefinition) throws(StorageError) -> PlanOutline {
+        try files.outlineClone(of: source, as: definition)
+    }
+
+    func cloneVolume(
+        _ source: VolumeContent,
+        as definition: VolumeDefinition,
+        following outline: PlanOutline,
+        progress: ProgressMeter,
+        cancellation: Cancellation
+    ) throws(StorageError) -> Volume {
+        try files.cloneVolume(
+            source,
+            as: definition,
+            following: outline,
+            progress: progress,
+            cancellation: cancellation
+        )
     }
 }

@@ -84,6 +84,7 @@ extension FileVolumes {
         guard volume.definition.kind == .file else {
             throw StorageError(.notSupported, "volume '\(name)' of pool '\(poolName)' is a directory and has no size")
         }
+        if volume.definition.format != .raw { return try outlineImageResize(volume, to: size) }
         let capacity = try size.capacity(of: volume)
         let directory = try openDirectory()
         let added = capacity.subtractingClamped(volume.capacity)
@@ -104,6 +105,10 @@ extension FileVolumes {
         following outline: PlanOutline,
         cancellation: Cancellation
     ) throws(StorageError) {
+        let found = try volume(named: name)
+        if found.definition.kind == .file, found.definition.format != .raw {
+            return try resizeImage(found, to: size, following: outline, cancellation: cancellation)
+        }
         let directory = try openDirectory()
         let file = try directory.open(name, [.readWrite, .nonBlocking], action: "open volume '\(name)' for writing")
         guard try file.tryLock(exclusive: true) else { throw busy(name) }
@@ -125,7 +130,7 @@ extension FileVolumes {
         }
     }
 
-    private func busy(_ name: String) -> StorageError {
+    func busy(_ name: String) -> StorageError {
         StorageError(
             .busy,
             "volume '\(name)' of pool '\(poolName)' is in use by another program",

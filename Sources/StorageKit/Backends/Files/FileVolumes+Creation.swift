@@ -1,28 +1,46 @@
+import DiskImages
 internal import SystemPackage
 
 extension FileVolumes {
     /// The mode of a volume whose document names none, as libvirt has it (`VIR_STORAGE_DEFAULT_VOL_PERM_MODE`).
-    private static let defaultMode: UInt32 = 0o600
+    static let defaultMode: UInt32 = 0o600
 
     func outlineCreation(of definition: VolumeDefinition) throws(StorageError) -> PlanOutline {
+        try outlineCreation(of: definition, capacity: nil)
+    }
+
+    /// - Parameter sourceCapacity: The size of the volume that is copied.
+    func outlineCreation(
+        of definition: VolumeDefinition,
+        capacity sourceCapacity: ByteCount?
+    ) throws(StorageError) -> PlanOutline {
         try definition.validate(in: .directory)
         try checkCanCreate(definition)
         let path = path(of: definition.name)
         let directory = try openDirectory()
         guard try directory.isAbsent(definition.name) else { throw exists(definition.name) }
-        let (capacity, allocation) = try sizes(of: definition)
+        let creation = try imageCreation(definition, capacity: sourceCapacity)
+        try creation.validate()
+        let capacity = ByteCount(creation.virtualSize)
+        let allocation = allocation(of: definition, creation)
         // A sparse volume may be larger than the storage; what is set aside at once may not.
         let available = try directory.filesystemSpace().available
         guard allocation <= available else { throw noSpace(definition.name, allocation, available) }
         let mode = definition.permissions.mode ?? Self.defaultMode
         let layout =
             switch allocation {
+            case _ where creation.preallocation == .metadata: "tables allocated"
             case .zero where capacity > .zero: "sparse"
             case capacity: "fully allocated"
             default: "\(allocation) allocated"
             }
+        var details = [
+            creation.subformat.map { "\(creation.format) \($0)" } ?? "\(creation.format)", "\(capacity)", layout,
+        ]
+        if let backing = creation.backing { details.append("on \(backing.name.printable)") }
+        details.append("mode 0\(String(mode, radix: 8))")
         return PlanOutline(
-            steps: [.init("create file", path, detail: "raw, \(capacity), \(layout), mode 0\(String(mode, radix: 8))")],
+            steps: [.init("create file", path, detail: details.joined(separator: ", "))],
             assumptions: [.absent(path: path)]
         )
     }
@@ -33,22 +51,108 @@ extension FileVolumes {
         cancellation: Cancellation
     ) throws(StorageError) -> Volume {
         try outline.checkUnchanged(outlineCreation(of: definition), object: "volume '\(definition.name)'")
-        let (capacity, allocation) = try sizes(of: definition)
+        let creation = try imageCreation(definition, capacity: nil)
+        let allocation = allocation(of: definition, creation)
+        return try make(definition, creation, allocating: allocation) { file, makeFile throws(StorageError) in
+            try creation.make(in: file, cancellation: cancellation, makeFile: makeFile)
+            if creation.format == .raw, creation.preallocation == .off {
+                try file.file.fill(from: .zero, to: allocation, cancellation: cancellation)
+            }
+            try cancellation.check()
+        }
+    }
+
+    /// Makes a volume's files, which appear whole and with what is remembered of them, or not at all.
+    ///
+    /// - Parameter write: Writes the content of the volume's file, and of further ones that it makes beside it.
+    func make(
+        _ definition: VolumeDefinition,
+        _ creation: ImageCreation,
+        allocating allocation: ByteCount,
+        write: (ImageFile, (String) throws(StorageError) -> ImageFile) throws(StorageError) -> Void
+    ) throws(StorageError) -> Volume {
         let directory = try openDirectory()
+        let mode = definition.permissions.mode ?? Self.defaultMode
+        let parts = VolumeParts()
         do throws(StorageError) {
             var file = try UnfinishedFile.make(in: directory, as: path(of: definition.name))
-            try file.prepare(definition, mode: definition.permissions.mode ?? Self.defaultMode)
-            try file.file.setSize(capacity)
-            try file.file.fill(from: .zero, to: allocation, cancellation: cancellation)
+            try file.prepare(definition, mode: mode)
+            let record = VolumeRecord(
+                declaredFormat: VolumeFormat(creation.format),
+                declaredBackingPath: creation.backing?.name
+            )
+            try record.write(to: file.file, named: definition.name, in: directory)
+            try write(ImageFile(empty: file.file.duplicate())) { name throws(StorageError) in
+                try parts.make(name, for: definition, mode: mode, in: self)
+            }
             try file.file.synchronize()
-            try cancellation.check()
-            try file.finish(as: definition.name)
+            try parts.finish()
+            do throws(StorageError) {
+                try file.finish(as: definition.name)
+            } catch {
+                parts.remove()
+                throw error
+            }
         } catch {
             if error.code == .exists { throw exists(definition.name) }
             throw explained(error, definition.name, allocation, in: directory)
         }
         try directory.synchronizeChange()
         return try volume(named: definition.name)
+    }
+
+    /// What the document asks of the format.
+    func imageCreation(
+        _ definition: VolumeDefinition,
+        capacity sourceCapacity: ByteCount?
+    ) throws(StorageError) -> ImageCreation {
+        let format = definition.format ?? .raw
+        guard let imageFormat = format.imageFormat else {
+            throw StorageError(
+                .notSupported,
+                "volume '\(definition.name)': volumes of format '\(format)' cannot be made",
+                hint: "made can be \(ImageFormat.creatable.map(\.rawValue).joined(separator: ", "))"
+            )
+        }
+        let backing = try definition.backingFile.map { file throws(StorageError) in try openBacking(file) }
+        guard let capacity = sourceCapacity ?? definition.capacity ?? backing.map({ ByteCount($0.size) }) else {
+            throw StorageError(.invalidArgument, "volume '\(definition.name)' needs a capacity")
+        }
+        guard capacity <= .maximum else {
+            throw StorageError(
+                .invalidArgument,
+                "volume '\(definition.name)': \(capacity.bytes) bytes are more than the largest size of a file"
+            )
+        }
+        var creation = ImageCreation(format: imageFormat, name: definition.name, virtualSize: capacity.bytes)
+        creation.preallocation = definition.preallocation ?? .off
+        creation.subformat = definition.subformat
+        creation.clusterSize = definition.clusterSize?.bytes
+        creation.compatibility = definition.compatibility
+        creation.hasLazyRefcounts = definition.features?.contains(.lazyRefcounts) == true
+        creation.hasExtendedL2 = definition.features?.contains(.extendedL2) == true
+        creation.compression = definition.compression.map { $0 == .zstd ? .zstd : .deflate }
+        creation.backing = backing?.reference
+        return creation
+    }
+
+    /// What is set aside at once: of a raw volume all of it where the definition does not say.
+    private func allocation(of definition: VolumeDefinition, _ creation: ImageCreation) -> ByteCount {
+        let capacity = ByteCount(creation.virtualSize)
+        switch definition.preallocation {
+        case .falloc, .full: return capacity
+        case .off, .metadata: return .zero
+        case nil: return creation.format == .raw ? min(definition.allocation ?? capacity, capacity) : .zero
+        }
+    }
+
+    /// Looks at a backing file that a volume is to have: it must be there, and readable with all that is below it.
+    private func openBacking(
+        _ backing: BackingFile
+    ) throws(StorageError) -> (reference: ImageDescription.Backing, size: UInt64) {
+        let opener = try ImageChainOpener(volumes: VolumeDirectory(self))
+        let (image, chain) = try opener.declaredBacking(backing.path, format: backing.format?.imageFormat)
+        return (ImageDescription.Backing(name: backing.path, format: image.description.format), chain.virtualSize)
     }
 
     private func checkCanCreate(_ definition: VolumeDefinition) throws(StorageError) {
@@ -58,36 +162,16 @@ extension FileVolumes {
                 "volume name '\(definition.name)' is kept for storlib's own files"
             )
         }
-        let reason: String? =
-            if let format = definition.format, format != .raw {
-                "volumes of format '\(format)' cannot be made"
-            } else if definition.backingFile != nil {
-                "volumes with a backing file cannot be made"
-            } else if definition.encryption != nil {
-                "encrypted volumes cannot be made"
-            } else {
-                nil
-            }
-        if let reason {
-            throw StorageError(.notSupported, "volume '\(definition.name)': \(reason)", hint: "the format 'raw' can")
-        }
-    }
-
-    /// The size, and what is set aside at once: all of it where the definition does not say.
-    private func sizes(of definition: VolumeDefinition) throws(StorageError) -> (ByteCount, ByteCount) {
-        guard let capacity = definition.capacity else {
-            throw StorageError(.invalidArgument, "volume '\(definition.name)' needs a capacity")
-        }
-        guard capacity <= .maximum else {
+        if definition.encryption != nil {
             throw StorageError(
-                .invalidArgument,
-                "volume '\(definition.name)': \(capacity.bytes) bytes are more than the largest size of a file"
+                .notSupported,
+                "volume '\(definition.name)': encrypted volumes cannot be made",
+                hint: "a LUKS container that was made elsewhere is recognised"
             )
         }
-        return (capacity, min(definition.allocation ?? capacity, capacity))
     }
 
-    private func exists(_ name: String) -> StorageError {
+    func exists(_ name: String) -> StorageError {
         StorageError(
             .volumeExists,
             "pool '\(poolName)' has a volume '\(name)' already",
@@ -134,8 +218,59 @@ extension FileVolumes {
     }
 }
 
+/// The further files of a volume that is being made; they get their names before the volume has its own.
+private final class VolumeParts {
+    private final class Part {
+        let name: String
+        var file: UnfinishedFile
+
+        init(_ name: String, _ file: consuming UnfinishedFile) {
+            self.name = name
+            self.file = file
+        }
+    }
+
+    private var parts: [Part] = []
+    private var finished: [String] = []
+    private var files: FileVolumes?
+
+    func make(
+        _ name: String,
+        for definition: VolumeDefinition,
+        mode: UInt32,
+        in files: FileVolumes
+    ) throws(StorageError) -> ImageFile {
+        self.files = files
+        let directory = try files.openDirectory()
+        guard try directory.isAbsent(name) else { throw files.exists(name) }
+        let file = try UnfinishedFile.make(in: directory, as: files.path(of: name))
+        try file.prepare(definition, mode: mode)
+        try VolumeRecord(declaredFormat: .raw).write(to: file.file, named: name, in: directory)
+        let content = try ImageFile(empty: file.file.duplicate())
+        parts.append(Part(name, file))
+        return content
+    }
+
+    func finish() throws(StorageError) {
+        do throws(StorageError) {
+            for part in parts {
+                try part.file.file.synchronize()
+                try part.file.finish(as: part.name)
+                finished.append(part.name)
+            }
+        } catch {
+            remove()
+            throw error
+        }
+    }
+
+    func remove() {
+        for name in finished { try? files?.openDirectory().remove(name) }
+    }
+}
+
 extension OpenFile {
-    fileprivate func isAbsent(_ name: String) throws(StorageError) -> Bool {
+    func isAbsent(_ name: String) throws(StorageError) -> Bool {
         do throws(StorageError) {
             _ = try status(of: name)
             return false
