@@ -45,7 +45,17 @@ extension FileVolumes {
         guard status.kind == .regular || status.kind == .directory else { return nil }
         var label: String?
         if readsLabels { label = Self.label(of: name, in: directory) }
-        return volume(name, status, label: label)
+        var volume = volume(name, status, label: label)
+        if status.kind == .regular { volume.problem = problem(of: name, in: directory) }
+        return volume
+    }
+
+    /// What the volume's record says; nil where it may not be read.
+    private func problem(of name: String, in directory: borrowing OpenFile) -> String? {
+        Self.orNil { () throws(StorageError) in
+            let file = try directory.open(name, [.readOnly, .nonBlocking])
+            return try VolumeRecord.read(of: file, named: name, in: directory).problem
+        }
     }
 
     private func volume(_ name: String, _ status: FileStatus, label: String?) -> Volume {
