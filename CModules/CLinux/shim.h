@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/inotify.h>
 #include <linux/magic.h>
@@ -19,8 +20,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -44,6 +47,9 @@ enum {
     STORLIB_SEEK_HOLE = 4,
     STORLIB_FS_NOCOW_FL = 0x00800000,
 };
+
+/* Of file systems that linux/magic.h of Linux 6.1 lacks. */
+enum { STORLIB_BCACHEFS_MAGIC = 0xca451a4e, STORLIB_ZFS_MAGIC = 0x2fc12fc1 };
 
 static inline long storlib_result(long result) { return result < 0 ? -errno : result; }
 
@@ -131,6 +137,63 @@ static inline long storlib_fgetxattr(int fd, const char *_Nonnull name, void *_N
 }
 static inline int storlib_fsetxattr(int fd, const char *_Nonnull name, const void *_Nonnull value, size_t size) {
     return (int)storlib_result(fsetxattr(fd, name, value, size, 0));
+}
+
+/* struct fiemap ends with a flexible array; one call gives this many extents. */
+enum { STORLIB_EXTENT_COUNT = 128 };
+struct storlib_extents {
+    struct fiemap header;
+    struct fiemap_extent extents[STORLIB_EXTENT_COUNT];
+};
+static inline int storlib_extents(int fd, uint64_t offset, uint64_t length, struct storlib_extents *_Nonnull result) {
+    memset(&result->header, 0, sizeof result->header);
+    result->header.fm_start = offset;
+    result->header.fm_length = length;
+    result->header.fm_flags = FIEMAP_FLAG_SYNC;
+    result->header.fm_extent_count = STORLIB_EXTENT_COUNT;
+    int status = (int)storlib_result(ioctl(fd, FS_IOC_FIEMAP, result));
+    return status < 0 ? status : (int)result->header.fm_mapped_extents;
+}
+static inline struct fiemap_extent storlib_extent(const struct storlib_extents *_Nonnull extents, int index) {
+    return extents->extents[index];
+}
+static inline int storlib_is_zero(const unsigned char *_Nonnull bytes, size_t count) {
+    return count == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, count - 1) == 0);
+}
+static inline int storlib_drop_cache(int fd) { return -posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); }
+static inline long storlib_random(void *_Nonnull buffer, size_t count) {
+    return storlib_result(getrandom(buffer, count, 0));
+}
+static inline long storlib_readlink(const char *_Nonnull path, char *_Nonnull buffer, size_t size) {
+    return storlib_result(readlink(path, buffer, size));
+}
+static inline int storlib_poll_one(int fd, short events, int milliseconds) {
+    struct pollfd file = {.fd = fd, .events = events};
+    return (int)storlib_result(poll(&file, 1, milliseconds));
+}
+
+/* The signals with which a user or the system ends a program, kept from every thread that is made later. */
+static inline sigset_t storlib_ending_signals(void) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    return signals;
+}
+static inline void storlib_block_ending_signals(int blocked) {
+    sigset_t signals = storlib_ending_signals();
+    pthread_sigmask(blocked ? SIG_BLOCK : SIG_UNBLOCK, &signals, NULL);
+}
+static inline int storlib_wait_for_ending_signal(void) {
+    sigset_t signals = storlib_ending_signals();
+    int signal = 0;
+    return sigwait(&signals, &signal) == 0 ? signal : 0;
+}
+
+static inline void storlib_end_by(int number) {
+    signal(number, SIG_DFL);
+    raise(number);
 }
 
 /* Whether the program has CAP_SYS_ADMIN. */

@@ -20,9 +20,10 @@ package struct FileLock: ~Copyable, Sendable {
         while try !file.tryLock(exclusive: exclusive) {
             try cancellation.check()
             guard ContinuousClock.now < deadline else {
+                let holder = LockHolder(of: file)
                 throw StorageError(
                     .busy,
-                    "\(object) is locked by another program",
+                    "\(object) is locked by \(holder?.description ?? "another program")",
                     hint: "try again when it is done, or with a longer lock timeout",
                     context: StorageError.Context(path: file.path)
                 )

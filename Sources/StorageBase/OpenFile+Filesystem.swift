@@ -53,6 +53,28 @@ extension OpenFile {
         }
     }
 
+    /// Why what is written to this file does not go where its old content lies; nil where it does, as far as is known.
+    ///
+    /// The corresponding C functions are `fstatfs`, and `ioctl` with `FS_IOC_GETFLAGS` and `FS_NOCOW_FL` (ioctl_iflags(2)).
+    package func relocatesWrites() throws(StorageError) -> String? {
+        let type = try systemCall("fstatfs", "read the file system of '\(path)'", path: path) {
+            storlib_filesystem_magic(descriptor)
+        }
+        switch type {
+        case Int64(BTRFS_SUPER_MAGIC):
+            var flags: Int32 = 0
+            try systemCall("ioctl", "read the flags of '\(path)'", path: path) {
+                unsafe storlib_get_inode_flags(descriptor, &flags)
+            }
+            return flags & Int32(STORLIB_FS_NOCOW_FL) != 0 ? nil : "btrfs copies the file's blocks on write"
+        case Int64(STORLIB_BCACHEFS_MAGIC): return "bcachefs copies blocks on write"
+        case Int64(STORLIB_ZFS_MAGIC): return "ZFS copies blocks on write"
+        case Int64(F2FS_SUPER_MAGIC): return "F2FS writes as a log does"
+        case Int64(NILFS_SUPER_MAGIC): return "NILFS writes as a log does"
+        default: return nil
+        }
+    }
+
     /// Takes the file, or what will be made in the directory, out of btrfs' copy-on-write, or puts it back.
     ///
     /// The corresponding C function is `ioctl` with `FS_IOC_SETFLAGS` and `FS_NOCOW_FL` (ioctl_iflags(2)).

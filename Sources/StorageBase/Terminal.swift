@@ -14,11 +14,11 @@ package enum Terminal {
     /// The corresponding C function is `isatty`.
     package static func isTerminal(_ stream: Stream) -> Bool { isatty(stream.rawValue) == 1 }
 
-    /// The width of the terminal in columns; nil where the output is none.
+    /// The width of the terminal in columns; nil where the stream is none.
     ///
     /// The corresponding C function is `ioctl` with `TIOCGWINSZ`.
-    package static var width: Int? {
-        let columns = Int(storlib_terminal_columns(Stream.output.rawValue))
+    package static func width(_ stream: Stream) -> Int? {
+        let columns = Int(storlib_terminal_columns(stream.rawValue))
         return columns > 0 ? columns : nil
     }
 

@@ -85,7 +85,8 @@ struct InMemoryBackend: PoolBackend {
                 modified: stored.made,
                 changed: stored.made,
                 born: stored.made
-            )
+            ),
+            problem: stored.problem
         )
     }
 
@@ -230,6 +231,7 @@ extension InMemoryBackend: VolumeResizing {
             let kept = min(volume.definition.allocation ?? .zero, capacity)
             volume.definition.capacity = capacity
             volume.definition.allocation = ByteCount(kept.bytes + (size.allocates ? added.bytes : 0))
+            volume.content = Array(volume.content.prefix(Int(clamping: capacity.bytes)))
             state.pools[definition.name]?.volumes[name] = volume
         }
     }

@@ -4,12 +4,15 @@ internal import Synchronization
 /// Storage in the memory of this program: pools for tests that shall touch no disk.
 ///
 /// Give ``provider(for:)`` to `StorageManager(folders:backends:lockTimeout:)` in place of the kind's real backend. The
-/// volumes are numbers without content, and live as long as this object.
+/// volumes are numbers with the content that was uploaded, and live as long as this object.
 public final class InMemoryStorage: Sendable {
     struct StoredVolume: Sendable {
         var identity: FileIdentity
         var definition: VolumeDefinition
         var made: Timestamp
+        /// The first bytes; those behind are zeros.
+        var content: [UInt8] = []
+        var problem: String?
     }
 
     struct Pool: Sendable {
@@ -38,7 +41,9 @@ public final class InMemoryStorage: Sendable {
     }
 
     /// Makes the backend of a pool.
-    public func backend(for definition: PoolDefinition) -> some VolumeCreating & VolumeDeleting & VolumeResizing {
+    public func backend(for definition: PoolDefinition) -> some VolumeCreating & VolumeDeleting & VolumeResizing
+        & VolumeUploading & VolumeDownloading & VolumeWiping
+    {
         InMemoryBackend(storage: self, definition: definition)
     }
 }

@@ -5,8 +5,8 @@ public import StorageKit
 /// Run it on a pool that is not built, or is built and empty, and has room for 8 MiB. It leaves the pool as it found it,
 /// and it asks for nothing that the backend does not offer.
 public struct PoolBackendConformance {
-    private let backend: any PoolBackend
-    private static let size = ByteCount.mebibytes(1)
+    let backend: any PoolBackend
+    static let size = ByteCount.mebibytes(1)
 
     /// Prepares the tests of a backend.
     public init(_ backend: any PoolBackend) {
@@ -26,6 +26,7 @@ public struct PoolBackendConformance {
         try lookupOfNothing()
         try creation()
         try resizing()
+        try data()
         try deletion()
         try backend.refresh()
         try backend.stop()
@@ -195,16 +196,16 @@ public struct PoolBackendConformance {
         }
     }
 
-    private func remove(_ name: String) throws {
+    func remove(_ name: String) throws {
         guard let backend = backend as? any VolumeDeleting else { return }
         try backend.deleteVolume(name, following: backend.outlineDeletion(ofVolume: name))
     }
 
-    private func expect(_ expectation: String, _ condition: () throws -> Bool) throws {
+    func expect(_ expectation: String, _ condition: () throws -> Bool) throws {
         guard try condition() else { throw ConformanceFailure(description: "it must be that \(expectation)") }
     }
 
-    private func expectError(
+    func expectError(
         _ codes: [StorageError.Code],
         _ what: String,
         _ body: () throws -> Void

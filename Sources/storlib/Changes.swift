@@ -1,6 +1,12 @@
 import StorageKit
 
 extension Options {
+    /// Prints what a plan would do.
+    func preview(_ plan: Plan) throws {
+        if json { return try Report.json(plan) }
+        Report.line(plan.outline.steps.isEmpty ? "nothing to do" : plan.description)
+    }
+
     /// Makes a change, or prints what it would do, and prints what came of it.
     ///
     /// - Parameters:
@@ -13,10 +19,7 @@ extension Options {
         done: String
     ) throws {
         let plan = try manager.plan(change)
-        guard !dryRun.dryRun else {
-            if json { return try Report.json(plan) }
-            return Report.line(plan.outline.steps.isEmpty ? "nothing to do" : plan.description)
-        }
+        guard !dryRun.dryRun else { return try preview(plan) }
         let volume = try manager.apply(plan)
         guard json else { return Report.done(done) }
         switch change {

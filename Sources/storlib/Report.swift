@@ -37,10 +37,11 @@ enum Report {
     }
 
     /// Prints one of the library's values as JSON on one line.
-    static func jsonLine(_ value: some Encodable) throws {
+    static func jsonLine(_ value: some Encodable, to stream: Terminal.Stream = .output) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        line(String(decoding: try encoder.encode(value), as: UTF8.self))
+        let text = String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
+        stream == .output ? output(text) : try Terminal.write(text, to: stream)
     }
 
     /// Prints an error, on one line, to the standard error.
@@ -49,6 +50,13 @@ enum Report {
         let label = Terminal.hasColors(.error) ? "\u{1B}[1;31merror:\u{1B}[0m" : "error:"
         // Where the standard error is closed there is nobody to tell.
         try? Terminal.write("\(label) \(line)\n", to: .error)
+    }
+
+    /// Prints what the user is to know, on one line, to the standard error, unless nobody wants to know.
+    static func warning(_ message: String) {
+        guard !CommandWords.standard.isQuiet else { return }
+        let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")
+        try? Terminal.write("warning: \(line)\n", to: .error)
     }
 
     /// Prints names and values in two columns, as virsh does.

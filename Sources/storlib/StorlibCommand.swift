@@ -9,7 +9,7 @@ struct Storlib: ParsableCommand {
         abstract: "Storage pools and volumes, on virsh's names and without a daemon.",
         discussion: """
             A pool is a chunk of storage, a volume what it is carved into. POOL is a name or a UUID; VOL a name with --pool, \
-            or a key or a path. Sizes are 4096, 10G, 512MiB, 1.5TiB, 100MB. FILE may be -, the standard input.
+            or a key or a path. Sizes are 4096, 10G, 512MiB, 1.5TiB, 100MB. FILE may be -, the standard input or output.
 
             Example:
               storlib pool-define-as images dir --target /srv/images
@@ -31,7 +31,8 @@ struct Storlib: ParsableCommand {
             CommandGroup(
                 name: "Volumes",
                 subcommands: [
-                    VolCreate.self, VolCreateAs.self, VolDelete.self, VolResize.self, VolList.self,
+                    VolCreate.self, VolCreateAs.self, VolDelete.self, VolResize.self, VolUpload.self, VolDownload.self,
+                    VolWipe.self, VolList.self,
                     VolInformation.self, VolDumpXML.self, VolPath.self, VolKey.self, VolName.self, VolPool.self,
                 ]
             ),

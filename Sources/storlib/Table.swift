@@ -17,7 +17,7 @@ struct Table {
     }
 
     func print() {
-        Report.output(text(width: Terminal.width, colors: Terminal.hasColors(.output)))
+        Report.output(text(width: Terminal.width(.output), colors: Terminal.hasColors(.output)))
     }
 
     func text(width: Int?, colors: Bool) -> String {

@@ -54,6 +54,7 @@ struct VolInformation: ParsableCommand {
             "Capacity": text(volume.capacity),
             "Physical": physical ? text(volume.physicalSize) : nil,
             "Allocation": physical ? nil : text(volume.allocation),
+            "Problem": volume.problem,
         ])
     }
 }

@@ -196,7 +196,8 @@ struct BadInputTests {
             Thread.sleep(forTimeInterval: 0.05)
         }
         let words = ["vol-list", "images", "--lock-timeout", "0.2"]
-        try expectFailure(words, "pool 'images' is locked by another program; try again when it is done")
+        let process = "flock (process \(holder.processIdentifier))"
+        try expectFailure(words, "pool 'images' is locked by \(process); try again when it is done")
         #expect(try session.succeed("pool-list --name") == "images\n")
     }
 

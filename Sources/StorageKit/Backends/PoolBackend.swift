@@ -1,7 +1,7 @@
 /// What a kind of pool does with its storage; one value stands for one pool.
 ///
 /// A backend conforms to this protocol and to those of what it can do: ``PoolBuilding``, ``PoolDeleting``,
-/// ``VolumeCreating``, ``VolumeDeleting``, ``VolumeResizing``. What it cannot do is absent. Its functions block, and may
+/// ``VolumeCreating``, ``VolumeDeleting``, ``VolumeResizing``, ``VolumeUploading``, ``VolumeDownloading``, ``VolumeWiping``. What it cannot do is absent. Its functions block, and may
 /// be called on several threads at once; who calls them holds the pool's lock: exclusively for ``start()`` and
 /// ``stop()``, shared with others for all else.
 public protocol PoolBackend: Sendable {

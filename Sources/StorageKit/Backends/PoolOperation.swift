@@ -14,6 +14,12 @@ public enum PoolOperation: String, Hashable, Sendable, Codable, CaseIterable {
     case deleteVolume
     /// Volumes can change their size: ``VolumeResizing``.
     case resizeVolume
+    /// Bytes can be written to volumes: ``VolumeUploading``.
+    case uploadVolume
+    /// The bytes of volumes can be read: ``VolumeDownloading``.
+    case downloadVolume
+    /// Volumes can be overwritten: ``VolumeWiping``.
+    case wipeVolume
 
     func isOffered(by type: any PoolBackend.Type) -> Bool {
         switch self {
@@ -24,6 +30,9 @@ public enum PoolOperation: String, Hashable, Sendable, Codable, CaseIterable {
         case .readVolume: type is any VolumeReading.Type
         case .deleteVolume: type is any VolumeDeleting.Type
         case .resizeVolume: type is any VolumeResizing.Type
+        case .uploadVolume: type is any VolumeUploading.Type
+        case .downloadVolume: type is any VolumeDownloading.Type
+        case .wipeVolume: type is any VolumeWiping.Type
         }
     }
 }

@@ -26,6 +26,10 @@ public enum Change: Hashable, Sendable, Codable {
     case deleteVolume(pool: String, name: String)
     /// Changes a volume's size.
     case resizeVolume(pool: String, name: String, size: VolumeSize)
+    /// Writes bytes over those of a volume; where they come from is said when the plan is applied.
+    case uploadVolume(pool: String, name: String, options: TransferOptions)
+    /// Overwrites all of a volume.
+    case wipeVolume(pool: String, name: String, algorithm: WipeAlgorithm, isForced: Bool)
 }
 
 extension Change {
@@ -35,8 +39,8 @@ extension Change {
         case .define(let definition), .create(let definition, _): definition.name
         case .undefine(let pool), .start(let pool, _), .stop(let pool), .build(let pool, _), .delete(let pool),
             .refresh(let pool), .autostart(let pool, _), .createVolume(let pool, _), .cloneVolume(let pool, _, _),
-            .deleteVolume(let pool, _),
-            .resizeVolume(let pool, _, _):
+            .deleteVolume(let pool, _), .resizeVolume(let pool, _, _), .uploadVolume(let pool, _, _),
+            .wipeVolume(let pool, _, _, _):
             pool
         }
     }

@@ -5,6 +5,7 @@ extension StorageManager {
     ///
     /// - Parameters:
     ///   - plan: The plan, from `plan(_:)`.
+    ///   - source: Where the bytes of an upload come from.
     ///   - progress: Hears how far long work has come.
     ///   - cancellation: Stops long work, and undoes it.
     /// - Returns: The volume, for a change that makes one.
@@ -14,6 +15,7 @@ extension StorageManager {
     @available(*, noasync, message: "await apply(_:), and cancel its task")
     public func apply(
         _ plan: Plan,
+        from source: UploadSource? = nil,
         progress: ProgressMeter = ProgressMeter(),
         cancellation: Cancellation = Cancellation()
     ) throws(StorageError) -> Volume? {
@@ -52,6 +54,35 @@ extension StorageManager {
                 let backend = try resizing(record(named: pool).requireRunning())
                 try backend.resizeVolume(name, to: size, following: plan.outline, cancellation: cancellation)
             }
+        case .uploadVolume(let pool, let name, let options):
+            guard let source else {
+                throw StorageError(.invalidArgument, "an upload to volume '\(name)' needs a source")
+            }
+            try withRunningPool(pool, cancellation: cancellation) { _ throws(StorageError) in
+                try uploading(record(named: pool).requireRunning())
+                    .uploadVolume(
+                        name,
+                        from: source,
+                        options,
+                        following: plan.outline,
+                        progress: progress,
+                        cancellation: cancellation
+                    )
+            }
+            progress.complete()
+        case .wipeVolume(let pool, let name, let algorithm, let isForced):
+            try withRunningPool(pool, cancellation: cancellation) { _ throws(StorageError) in
+                try wiping(record(named: pool).requireRunning())
+                    .wipeVolume(
+                        name,
+                        algorithm,
+                        isForced: isForced,
+                        following: plan.outline,
+                        progress: progress,
+                        cancellation: cancellation
+                    )
+            }
+            progress.complete()
         case .refresh(let pool):
             try withRunningPool(pool) { backend throws(StorageError) in try backend.refresh() }
             store.note(.refreshed, pool)
@@ -70,10 +101,11 @@ extension StorageManager {
     /// Makes a change; it is planned and made at once.
     func perform(
         _ change: Change,
+        from source: UploadSource? = nil,
         progress: ProgressMeter = ProgressMeter(),
         cancellation: Cancellation = Cancellation()
     ) throws(StorageError) -> Volume? {
-        try apply(plan(change), progress: progress, cancellation: cancellation)
+        try apply(plan(change), from: source, progress: progress, cancellation: cancellation)
     }
 
     private func applyPoolChange(_ plan: Plan, pool: String) throws(StorageError) {
@@ -94,7 +126,7 @@ extension StorageManager {
                 try backend.delete(following: plan.outline)
                 store.note(.deleted, pool)
             case .autostart(_, let isOn): try store.setAutostart(isOn, pool)
-            case .refresh, .createVolume, .cloneVolume, .deleteVolume, .resizeVolume: break
+            case .refresh, .createVolume, .cloneVolume, .deleteVolume, .resizeVolume, .uploadVolume, .wipeVolume: break
             }
         }
     }

@@ -104,6 +104,17 @@ extension StorageManager {
             }
     }
 
+    /// Begins a planned change whose progress is of interest.
+    ///
+    /// - Parameters:
+    ///   - plan: The plan, from `plan(_:)`.
+    ///   - source: Where the bytes of an upload come from.
+    public func begin(_ plan: Plan, from source: UploadSource? = nil) async -> Transfer<Volume?> {
+        Transfer(on: transferThreads(for: plan.change.pool)) { progress, cancellation throws(StorageError) in
+            try self.apply(plan, from: source, progress: progress, cancellation: cancellation)
+        }
+    }
+
     /// The events of pools and volumes from now on, by this program and by others.
     ///
     /// - Throws: `StorageError` where the state folders cannot be watched.

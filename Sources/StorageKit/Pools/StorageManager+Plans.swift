@@ -60,6 +60,10 @@ extension StorageManager {
             try deletingVolumes(record(named: pool).requireRunning()).outlineDeletion(ofVolume: name)
         case .resizeVolume(let pool, let name, let size):
             try resizing(record(named: pool).requireRunning()).outlineResize(of: name, to: size)
+        case .uploadVolume(let pool, let name, let options):
+            try uploading(record(named: pool).requireRunning()).outlineUpload(to: name, options)
+        case .wipeVolume(let pool, let name, let algorithm, let isForced):
+            try wiping(record(named: pool).requireRunning()).outlineWipe(of: name, algorithm, isForced: isForced)
         }
     }
 
@@ -171,6 +175,18 @@ extension StorageManager {
 
     func resizing(_ definition: PoolDefinition) throws(StorageError) -> any VolumeResizing {
         try capable(definition, "resize volumes") { $0 as? any VolumeResizing }
+    }
+
+    func uploading(_ definition: PoolDefinition) throws(StorageError) -> any VolumeUploading {
+        try capable(definition, "upload to volumes") { $0 as? any VolumeUploading }
+    }
+
+    func downloading(_ definition: PoolDefinition) throws(StorageError) -> any VolumeDownloading {
+        try capable(definition, "download volumes") { $0 as? any VolumeDownloading }
+    }
+
+    func wiping(_ definition: PoolDefinition) throws(StorageError) -> any VolumeWiping {
+        try capable(definition, "wipe volumes") { $0 as? any VolumeWiping }
     }
 
     private func capable<Capability>(

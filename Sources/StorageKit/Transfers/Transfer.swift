@@ -16,9 +16,7 @@ public final class Transfer<Success: Sendable>: Sendable {
                 let value = try await threads.run { cancellation throws(StorageError) in
                     let progress = ProgressMeter { watchers.report($0) }
                     defer { watchers.report(progress.final) }
-                    let value = try body(progress, cancellation)
-                    progress.complete()
-                    return value
+                    return try body(progress, cancellation)
                 }
                 return .success(value)
             } catch {

@@ -26,6 +26,12 @@ struct BrokenWork: Hashable, Sendable {
 
     var text: String { "\(kind.rawValue) \(start)" + (end.map { " \($0)" } ?? "") }
 
+    /// Both: where one piece of work begins before another was mended.
+    func joined(with other: BrokenWork) -> BrokenWork {
+        let end: UInt64? = if let end, let otherEnd = other.end { max(end, otherEnd) } else { nil }
+        return BrokenWork(other.kind, from: min(start, other.start), to: end)
+    }
+
     var problem: String {
         switch kind {
         case .upload: "an upload was broken off: the content is partly old and partly new until it is uploaded again"

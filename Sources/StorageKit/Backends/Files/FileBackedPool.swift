@@ -1,7 +1,9 @@
 import DiskImages
 
 /// A pool whose volumes are the files of one directory: all but how the directory comes to be.
-protocol FileBackedPool: VolumeCloning, VolumeReading, VolumeDeleting, VolumeResizing {
+protocol FileBackedPool: VolumeCloning, VolumeReading, VolumeDeleting, VolumeResizing, VolumeUploading,
+    VolumeDownloading, VolumeWiping
+{
     var files: FileVolumes { get }
 }
 
@@ -99,6 +101,62 @@ extension FileBackedPool {
             following: outline,
             progress: progress,
             cancellation: cancellation
+        )
+    }
+
+    func outlineUpload(to name: String, _ options: TransferOptions) throws(StorageError) -> PlanOutline {
+        try files.outlineUpload(to: name, options)
+    }
+
+    func uploadVolume(
+        _ name: String,
+        from source: UploadSource,
+        _ options: TransferOptions,
+        following outline: PlanOutline,
+        progress: ProgressMeter,
+        cancellation: Cancellation
+    ) throws(StorageError) {
+        try files.uploadVolume(
+            name,
+            from: source,
+            options,
+            following: outline,
+            TransferControl(progress, cancellation)
+        )
+    }
+
+    func downloadVolume(
+        _ name: String,
+        to target: DownloadTarget,
+        _ options: TransferOptions,
+        progress: ProgressMeter,
+        cancellation: Cancellation
+    ) throws(StorageError) -> ByteCount {
+        try files.downloadVolume(name, to: target, options, TransferControl(progress, cancellation))
+    }
+
+    func outlineWipe(
+        of name: String,
+        _ algorithm: WipeAlgorithm,
+        isForced: Bool
+    ) throws(StorageError) -> PlanOutline {
+        try files.outlineWipe(of: name, algorithm, isForced: isForced)
+    }
+
+    func wipeVolume(
+        _ name: String,
+        _ algorithm: WipeAlgorithm,
+        isForced: Bool,
+        following outline: PlanOutline,
+        progress: ProgressMeter,
+        cancellation: Cancellation
+    ) throws(StorageError) {
+        try files.wipeVolume(
+            name,
+            algorithm,
+            isForced: isForced,
+            following: outline,
+            TransferControl(progress, cancellation)
         )
     }
 }

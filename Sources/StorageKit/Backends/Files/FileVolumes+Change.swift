@@ -74,7 +74,7 @@ extension FileVolumes {
             guard error.code == .permissionDenied else { throw error }
             return try body()
         }
-        guard try file.tryLock(exclusive: true) else { throw busy(name) }
+        guard try file.tryLock(exclusive: true) else { throw busy(name, file) }
         try body()
         withExtendedLifetime(file) {}
     }
@@ -110,8 +110,7 @@ extension FileVolumes {
             return try resizeImage(found, to: size, following: outline, cancellation: cancellation)
         }
         let directory = try openDirectory()
-        let file = try directory.open(name, [.readWrite, .nonBlocking], action: "open volume '\(name)' for writing")
-        guard try file.tryLock(exclusive: true) else { throw busy(name) }
+        let file = try openExclusively(name, in: directory)
         try outline.checkUnchanged(outlineResize(of: name, to: size), object: "volume '\(name)'")
         let oldSize = try file.status().size
         let newSize = try size.capacity(of: volume(named: name))
@@ -128,14 +127,5 @@ extension FileVolumes {
             if newSize > oldSize { try? file.setSize(oldSize) }
             throw explained(error, name, newSize.subtractingClamped(oldSize), in: directory)
         }
-    }
-
-    func busy(_ name: String) -> StorageError {
-        StorageError(
-            .busy,
-            "volume '\(name)' of pool '\(poolName)' is in use by another program",
-            hint: "wait for it to end",
-            context: StorageError.Context(path: path(of: name))
-        )
     }
 }

@@ -11,7 +11,7 @@ extension FileVolumes {
         }
         let chain = try ImageChainOpener(volumes: VolumeDirectory(self)).chain(name)
         let file = chain.layers[0].file
-        guard try file.file.tryLock(exclusive: false) else { throw busy(name) }
+        guard try file.file.tryLock(exclusive: false) else { throw busy(name, file.file) }
         return VolumeContent(found, chain, assumption: .file(found.path, try file.file.status()))
     }
 

@@ -35,7 +35,7 @@ extension FileVolumes {
         }
         let image = try ImageChainOpener(volumes: VolumeDirectory(self)).open(name, isWritten: isWritten)
         if !isLocked {
-            guard try image.file.file.tryLock(exclusive: isWritten) else { throw busy(name) }
+            guard try image.file.file.tryLock(exclusive: isWritten) else { throw busy(name, image.file.file) }
         }
         return image
     }

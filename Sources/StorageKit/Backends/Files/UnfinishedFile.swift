@@ -14,13 +14,22 @@ struct UnfinishedFile: ~Copyable {
         self.temporaryName = temporaryName
     }
 
-    static func make(in directory: borrowing OpenFile, as path: String) throws(StorageError) -> UnfinishedFile {
+    /// Makes a file in a directory.
+    ///
+    /// - Parameters:
+    ///   - path: The name in errors.
+    ///   - mode: The mode, of which the program's umask takes some.
+    static func make(
+        in directory: borrowing OpenFile,
+        as path: String,
+        mode: UInt32 = 0o600
+    ) throws(StorageError) -> UnfinishedFile {
         do throws(StorageError) {
             return try UnfinishedFile(
                 file: directory.open(
                     ".",
                     [.readWrite, .unnamed],
-                    mode: 0o600,
+                    mode: mode,
                     path: path,
                     action: "make a file in '\(directory.path)'"
                 ),
@@ -30,10 +39,9 @@ struct UnfinishedFile: ~Copyable {
         } catch {
             guard error.code == .notSupported else { throw error }
         }
-        var generator = SystemRandomNumberGenerator()
-        let name = FileVolumes.unfinishedPrefix + String(generator.next(), radix: 16)
+        let name = temporaryName()
         let unfinished = try UnfinishedFile(
-            file: directory.open(name, [.readWrite, .create, .exclusive], mode: 0o600, path: path),
+            file: directory.open(name, [.readWrite, .create, .exclusive], mode: mode, path: path),
             directory: directory.open(".", [.readOnly, .directory]),
             temporaryName: name
         )
@@ -55,8 +63,22 @@ struct UnfinishedFile: ~Copyable {
         if let label = permissions.label, FileVolumes.readsLabels { try file.setSecurityLabel(label) }
     }
 
-    /// Gives the whole file its name; an existing file is an error with code `exists`.
-    mutating func finish(as name: String) throws(StorageError) {
+    private static func temporaryName() -> String {
+        var generator = SystemRandomNumberGenerator()
+        return FileVolumes.unfinishedPrefix + String(generator.next(), radix: 16)
+    }
+
+    /// Gives the whole file its name; an existing file is an error with code `exists`, or is replaced.
+    mutating func finish(as name: String, replacing: Bool = false) throws(StorageError) {
+        if replacing {
+            // Only a name can take another's place.
+            let temporaryName = self.temporaryName ?? Self.temporaryName()
+            if self.temporaryName == nil { try directory.link(file, as: temporaryName) }
+            self.temporaryName = temporaryName
+            try directory.rename(temporaryName, to: name, replacing: true)
+            self.temporaryName = nil
+            return
+        }
         guard let temporaryName else {
             try directory.link(file, as: name)
             return

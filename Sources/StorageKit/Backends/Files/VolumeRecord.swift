@@ -82,7 +82,9 @@ struct VolumeRecord: Hashable, Sendable {
 }
 
 extension VolumeRecord {
-    /// Lines of a key, `=` and a value. What makes no sense is kept as it is and means nothing.
+    /// Reads lines of a key, an equals sign and a value.
+    ///
+    /// What makes no sense is kept as it is and means nothing.
     init(parsing bytes: [UInt8]) {
         for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
             let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
