@@ -44,10 +44,17 @@ public struct ImageCheck: Hashable, Sendable, Codable {
     package init() {}
 
     /// Adds something that is wrong.
-    package mutating func add(_ kind: Finding.Kind, _ message: @autoclosure () -> String, at offset: UInt64) {
+    ///
+    /// - Parameter count: How many tables or clusters it concerns.
+    package mutating func add(
+        _ kind: Finding.Kind,
+        count: UInt64 = 1,
+        _ message: @autoclosure () -> String,
+        at offset: UInt64
+    ) {
         switch kind {
-        case .corruption: corruptionCount += 1
-        case .leak: leakCount += 1
+        case .corruption: corruptionCount += Int(clamping: count)
+        case .leak: leakCount += Int(clamping: count)
         }
         if findings.count < Self.maximumFindings {
             findings.append(Finding(kind: kind, message: message(), offset: ByteCount(offset)))

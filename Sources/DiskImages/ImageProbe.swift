@@ -3,7 +3,7 @@ package import StorageBase
 extension ImageFormat {
     /// The formats that have a signature, in the order in which files are compared with them.
     static let images: [any DiskImage.Type] = [
-        QCOW2Image.self
+        QCOW2Image.self, QCOWImage.self, QEDImage.self, VDIImage.self, ParallelsImage.self,
     ]
 
     /// How images of this format are read; nil where they are only recognised.
