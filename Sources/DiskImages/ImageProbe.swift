@@ -3,7 +3,8 @@ package import StorageBase
 extension ImageFormat {
     /// The formats that have a signature, in the order in which files are compared with them.
     static let images: [any DiskImage.Type] = [
-        QCOW2Image.self, QCOWImage.self, QEDImage.self, VDIImage.self, ParallelsImage.self,
+        QCOW2Image.self, QCOWImage.self, QEDImage.self, VDIImage.self, ParallelsImage.self, COWImage.self, BochsImage.self,
+        CloopImage.self, LUKSImage.self, LUKS2Image.self, DMGImage.self, ISOImage.self,
     ]
 
     /// How images of this format are read; nil where they are only recognised.
@@ -24,6 +25,10 @@ extension ImageFormat {
                 "the last sector"
             )
             if let image = images.first(where: { $0.recognizes(tail: tail) }) { return image.format }
+        }
+        if file.size >= ISOImage.descriptorOffset + UInt64(ISOImage.descriptorByteCount) {
+            let descriptor = try file.bytes(at: ISOImage.descriptorOffset, count: 6, "a volume descriptor")
+            if ISOImage.recognizes(descriptor: descriptor) { return .iso }
         }
         return .raw
     }
