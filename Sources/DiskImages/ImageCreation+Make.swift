@@ -94,3 +94,8 @@ extension ImageFormat {
         allCases.filter { $0.image is any CreatableImage.Type }
     }
 }
+
+extension ImageFormat {
+    /// The names of the formats that can be made, for people.
+    package static var creatableNames: String { creatable.map(\.rawValue).joined(separator: ", ") }
+}

@@ -3,7 +3,8 @@ package import StorageBase
 extension ImageFormat {
     /// The formats that have a signature, in the order in which files are compared with them.
     static let images: [any DiskImage.Type] = [
-        QCOW2Image.self, QCOWImage.self, QEDImage.self, VDIImage.self, ParallelsImage.self, COWImage.self, BochsImage.self,
+        QCOW2Image.self, QCOWImage.self, QEDImage.self, VDIImage.self, ParallelsImage.self, COWImage.self,
+        BochsImage.self,
         CloopImage.self, LUKSImage.self, LUKS2Image.self, DMGImage.self, ISOImage.self,
     ]
 

@@ -24,7 +24,8 @@ extension Options {
         guard json else { return Report.done(done) }
         switch change {
         case .createVolume: try Report.json(volume)
-        case .resizeVolume(let pool, let name, _): try Report.json(manager.pool(named: pool).volume(named: name))
+        case .resizeVolume(let pool, let name, _), .declareVolume(let pool, let name, _):
+            try Report.json(manager.pool(named: pool).volume(named: name))
         case .deleteVolume: try Report.json(plan)
         default:
             // An undefined pool, or a transient one that was stopped, is no more.

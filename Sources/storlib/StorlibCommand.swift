@@ -31,7 +31,8 @@ struct Storlib: ParsableCommand {
             CommandGroup(
                 name: "Volumes",
                 subcommands: [
-                    VolCreate.self, VolCreateAs.self, VolDelete.self, VolResize.self, VolUpload.self, VolDownload.self,
+                    VolCreate.self, VolCreateAs.self, VolCreateFrom.self, VolClone.self, VolDeclare.self, VolMap.self,
+                    VolCheck.self, VolDelete.self, VolResize.self, VolUpload.self, VolDownload.self,
                     VolWipe.self, VolList.self,
                     VolInformation.self, VolDumpXML.self, VolPath.self, VolKey.self, VolName.self, VolPool.self,
                 ]

@@ -70,8 +70,22 @@ struct VolCreateAs: ParsableCommand {
     var capacity: String?
     @Option(parsing: .unconditional, help: ArgumentHelp("What is allocated at once.", valueName: "size"))
     var allocation: String?
-    @Option(help: "The format: raw.")
+    @Option(help: "The format: \(ImageFormat.creatableNames).")
     var format: String?
+    @Option(help: ArgumentHelp("What of the image is set aside: off, metadata, falloc or full.", valueName: "mode"))
+    var preallocation: String?
+    @Flag(help: "As --preallocation metadata.")
+    var preallocMetadata = false
+    @Option(help: ArgumentHelp("The variety of the format, such as monolithicFlat of vmdk.", valueName: "name"))
+    var subformat: String?
+    @Option(parsing: .unconditional, help: ArgumentHelp("The size of the format's clusters.", valueName: "size"))
+    var clusterSize: String?
+    @Option(help: ArgumentHelp("The level of qcow2: 0.10 or 1.1.", valueName: "level"))
+    var compat: String?
+    @Option(help: ArgumentHelp("Features of qcow2: lazy_refcounts,extended_l2.", valueName: "names"))
+    var features: String?
+    @Flag(help: "Take the file out of btrfs' copy-on-write.")
+    var nocow = false
     @Option(help: ArgumentHelp("The volume of which this one holds the differences.", valueName: "path"))
     var backingVol: String?
     @Option(help: ArgumentHelp("The format of that volume.", valueName: "format"))
@@ -117,6 +131,7 @@ struct VolCreateAs: ParsableCommand {
                     format: operands.optional("backing-vol-format").map { VolumeFormat(rawValue: $0) }
                 )
             }
+        try addImageOptions(to: &definition)
         guard !printXML else { return try Report.document(definition, definition.xml(), options) }
         try options.make(
             .createVolume(pool: pool.name, definition: definition),
@@ -124,6 +139,37 @@ struct VolCreateAs: ParsableCommand {
             manager,
             done: "Vol \(definition.name) created"
         )
+    }
+}
+
+extension VolCreateAs {
+    private func addImageOptions(to definition: inout VolumeDefinition) throws(StorageError) {
+        if preallocMetadata { definition.preallocation = .metadata }
+        if let preallocation {
+            guard let mode = ImagePreallocation(rawValue: preallocation) else {
+                throw StorageError(
+                    .invalidArgument,
+                    "--preallocation wants off, metadata, falloc or full, found '\(preallocation.printable)'"
+                )
+            }
+            definition.preallocation = mode
+        }
+        definition.subformat = subformat
+        if let clusterSize { definition.clusterSize = try ByteCount(parsing: clusterSize) }
+        definition.compatibility = compat
+        definition.noCopyOnWrite = nocow
+        guard let features else { return }
+        definition.features = []
+        for name in features.split(separator: ",") {
+            guard let feature = VolumeFeature(rawValue: String(name)) else {
+                throw StorageError(
+                    .invalidArgument,
+                    "qcow2 has no feature '\(String(name).printable)' that can be chosen",
+                    hint: "it has \(VolumeFeature.allCases.map(\.rawValue).joined(separator: ", "))"
+                )
+            }
+            definition.features?.insert(feature)
+        }
     }
 }
 

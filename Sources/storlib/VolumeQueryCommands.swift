@@ -18,15 +18,32 @@ struct VolList: ParsableCommand {
     func run() throws {
         let volumes = try operand.pool(options.manager()).volumes()
         if options.json { return try Report.json(volumes) }
-        let header = details ? ["Name", "Path", "Type", "Capacity", "Allocation"] : ["Name", "Path"]
-        var table = Table(header, flexibleColumn: 1)
+        let showsProblems = details && volumes.contains { $0.problem != nil }
+        var table = Table(
+            ["Name", "Path"] + (details ? ["Type", "Capacity", "Allocation", "Format"] : [])
+                + (showsProblems ? ["Problem"] : []),
+            flexibleColumn: 1
+        )
         for volume in volumes {
-            let more = [
-                volume.definition.kind.rawValue, sizes.text(volume.capacity), sizes.text(volume.allocation),
-            ]
-            table.append([volume.name, volume.path] + (details ? more : []))
+            var row = [volume.name, volume.path]
+            if details {
+                row += [
+                    volume.definition.kind.rawValue, sizes.text(volume.capacity), sizes.text(volume.allocation),
+                    volume.formatText,
+                ]
+            }
+            if showsProblems { row.append(volume.problem ?? "-") }
+            table.append(row)
         }
         table.print()
+    }
+}
+
+extension Volume {
+    /// The format, and where it is known from.
+    fileprivate var formatText: String {
+        guard let format = image?.format.rawValue ?? definition.format?.rawValue else { return "-" }
+        return formatOrigin.map { "\(format) (\($0.rawValue))" } ?? format
     }
 }
 
@@ -54,6 +71,11 @@ struct VolInformation: ParsableCommand {
             "Capacity": text(volume.capacity),
             "Physical": physical ? text(volume.physicalSize) : nil,
             "Allocation": physical ? nil : text(volume.allocation),
+            "Format": volume.formatText,
+            "Backing": volume.definition.backingFile.map { file in
+                file.path + (file.format.map { " (\($0))" } ?? "")
+            },
+            "State": volume.image.flatMap { $0.isDirty ? "not closed by its last writer" : nil },
             "Problem": volume.problem,
         ])
     }

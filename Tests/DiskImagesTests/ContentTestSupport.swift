@@ -3,23 +3,6 @@ import Foundation
 import StorageBase
 import Testing
 
-/// Random numbers that a seed repeats (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
-}
-
 /// Content of images: made at random, compared, and carried into images that are made.
 extension ImageScratch {
     static func newSeed(_ what: String = #function) -> UInt64 {
@@ -90,12 +73,6 @@ extension ImageScratch {
             position = end
         }
         try writer.finish()
-    }
-
-    func check(_ name: String) throws -> ImageCheck {
-        var check = ImageCheck()
-        try image(name).check(&check, cancellation: Cancellation())
-        return check
     }
 
     func resize(_ name: String, to size: UInt64) throws {

@@ -4,23 +4,6 @@ import StorageBase
 import Synchronization
 import Testing
 
-/// A generator that gives the same numbers for the same seed (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
-
 extension ImageScratch {
     /// Writes a raw file of holes, compressible and random data; the same for the same seed.
     func writeRandomDisk(_ name: String, size: UInt64, seed: UInt64, pieces: Int = 24) throws {

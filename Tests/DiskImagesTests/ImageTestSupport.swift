@@ -49,6 +49,13 @@ final class ImageScratch: Sendable {
         return try image.init(file, opener: opener)
     }
 
+    /// What is wrong with an image.
+    func check(_ name: String) throws -> ImageCheck {
+        var check = ImageCheck()
+        try image(name).check(&check, cancellation: Cancellation())
+        return check
+    }
+
     /// What a guest reads of an image without a backing file, by its extents; up to a few MiB.
     func content(_ image: any DiskImage, _ range: Range<UInt64>) throws -> [UInt8] {
         var bytes: [UInt8] = []

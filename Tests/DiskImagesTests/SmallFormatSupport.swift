@@ -73,12 +73,6 @@ extension ImageScratch {
         return try bytes("by-qemu.raw")
     }
 
-    func check(_ name: String) throws -> ImageCheck {
-        var check = ImageCheck()
-        try image(name).check(&check, cancellation: Cancellation())
-        return check
-    }
-
     /// Reads all that there is of an image that may be damaged: it throws, or what it says holds together.
     ///
     /// - Returns: Whether it could be described.

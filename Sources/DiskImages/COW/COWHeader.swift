@@ -53,7 +53,10 @@ struct COWHeader {
         }
         // With its bitmap it still is no larger than a file can be.
         guard virtualSize <= ByteCount.maximum.bytes / 2 else {
-            throw file.damaged("a disk of \(virtualSize) bytes is larger than any can be", at: UInt64(layout.sizeOffset))
+            throw file.damaged(
+                "a disk of \(virtualSize) bytes is larger than any can be",
+                at: UInt64(layout.sizeOffset)
+            )
         }
         let alignment = layout.version == 2 ? Self.sectorSize : try Self.alignment(file)
         let end = UInt64(layout.byteCount)

@@ -32,7 +32,10 @@ package final class DMGImage: DiskImage {
             throw file.damaged("the chunk of guest offset \(offset) \(reason)", at: chunk.offset)
         }
         if let reason = chunk.unsupported {
-            throw file.unsupported("the chunk of guest offset \(offset) cannot be read, since \(reason)", at: chunk.offset)
+            throw file.unsupported(
+                "the chunk of guest offset \(offset) cannot be read, since \(reason)",
+                at: chunk.offset
+            )
         }
         switch chunk.kind {
         case .zero, .other: return ImageExtent(chunk.range.lowerBound..<end(ofRunAt: index), .zero)

@@ -39,7 +39,13 @@ struct DMGTrailer {
         virtualSize = sectorCount * 512
     }
 
-    private static func range(_ trailer: [UInt8], _ place: Int, _ what: String, _ file: ImageFile, _ trailerOffset: UInt64)
+    private static func range(
+        _ trailer: [UInt8],
+        _ place: Int,
+        _ what: String,
+        _ file: ImageFile,
+        _ trailerOffset: UInt64
+    )
         throws(StorageError) -> Range<UInt64>
     {
         let offset = try trailer.bigEndian(UInt64.self, at: place)

@@ -10,6 +10,8 @@ public enum PoolOperation: String, Hashable, Sendable, Codable, CaseIterable {
     case cloneVolume
     /// Volumes can be read as a guest sees them, mapped and checked: ``VolumeReading``.
     case readVolume
+    /// The formats of volumes can be declared: ``VolumeDeclaring``.
+    case declareVolume
     /// Volumes can be removed: ``VolumeDeleting``.
     case deleteVolume
     /// Volumes can change their size: ``VolumeResizing``.
@@ -28,6 +30,7 @@ public enum PoolOperation: String, Hashable, Sendable, Codable, CaseIterable {
         case .createVolume: type is any VolumeCreating.Type
         case .cloneVolume: type is any VolumeCloning.Type
         case .readVolume: type is any VolumeReading.Type
+        case .declareVolume: type is any VolumeDeclaring.Type
         case .deleteVolume: type is any VolumeDeleting.Type
         case .resizeVolume: type is any VolumeResizing.Type
         case .uploadVolume: type is any VolumeUploading.Type

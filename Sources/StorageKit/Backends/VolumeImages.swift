@@ -33,3 +33,18 @@ public protocol VolumeCloning: VolumeCreating {
         cancellation: Cancellation
     ) throws(StorageError) -> Volume
 }
+
+/// A pool that remembers which format a volume was made with, whatever a guest writes into it.
+public protocol VolumeDeclaring: PoolBackend {
+    /// What declaring a volume's format would do.
+    ///
+    /// - Throws: `StorageError` with code `volumeNotFound`, `damagedImage` where the volume is no such image, or another.
+    func outlineDeclaration(of name: String, format: VolumeFormat) throws(StorageError) -> PlanOutline
+
+    /// Remembers a volume's format, and the backing file that its header names.
+    func declareVolume(
+        _ name: String,
+        format: VolumeFormat,
+        following outline: PlanOutline
+    ) throws(StorageError)
+}

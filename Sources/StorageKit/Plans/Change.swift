@@ -22,6 +22,8 @@ public enum Change: Hashable, Sendable, Codable {
     case createVolume(pool: String, definition: VolumeDefinition)
     /// Makes a volume that holds what a guest sees of another one.
     case cloneVolume(pool: String, definition: VolumeDefinition, source: VolumeReference)
+    /// Says which format a volume has, whatever its content says, and that its backing file may be followed.
+    case declareVolume(pool: String, name: String, format: VolumeFormat)
     /// Removes a volume and its data.
     case deleteVolume(pool: String, name: String)
     /// Changes a volume's size.
@@ -39,6 +41,7 @@ extension Change {
         case .define(let definition), .create(let definition, _): definition.name
         case .undefine(let pool), .start(let pool, _), .stop(let pool), .build(let pool, _), .delete(let pool),
             .refresh(let pool), .autostart(let pool, _), .createVolume(let pool, _), .cloneVolume(let pool, _, _),
+            .declareVolume(let pool, _, _),
             .deleteVolume(let pool, _), .resizeVolume(let pool, _, _), .uploadVolume(let pool, _, _),
             .wipeVolume(let pool, _, _, _):
             pool

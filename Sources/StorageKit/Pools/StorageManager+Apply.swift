@@ -44,6 +44,11 @@ extension StorageManager {
                         )
                 }
             }
+        case .declareVolume(let pool, let name, let format):
+            try withRunningPool(pool, cancellation: cancellation) { _ throws(StorageError) in
+                try declaring(record(named: pool).requireRunning())
+                    .declareVolume(name, format: format, following: plan.outline)
+            }
         case .deleteVolume(let pool, let name):
             try withRunningPool(pool) { _ throws(StorageError) in
                 let backend = try deletingVolumes(record(named: pool).requireRunning())
@@ -126,7 +131,9 @@ extension StorageManager {
                 try backend.delete(following: plan.outline)
                 store.note(.deleted, pool)
             case .autostart(_, let isOn): try store.setAutostart(isOn, pool)
-            case .refresh, .createVolume, .cloneVolume, .deleteVolume, .resizeVolume, .uploadVolume, .wipeVolume: break
+            case .refresh, .createVolume, .cloneVolume, .declareVolume, .deleteVolume, .resizeVolume, .uploadVolume,
+                .wipeVolume:
+                break
             }
         }
     }

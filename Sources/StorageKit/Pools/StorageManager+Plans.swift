@@ -56,6 +56,8 @@ extension StorageManager {
             try withContent(of: source) { content throws(StorageError) in
                 try cloning(record(named: pool).requireRunning()).outlineClone(of: content, as: definition)
             }
+        case .declareVolume(let pool, let name, let format):
+            try declaring(record(named: pool).requireRunning()).outlineDeclaration(of: name, format: format)
         case .deleteVolume(let pool, let name):
             try deletingVolumes(record(named: pool).requireRunning()).outlineDeletion(ofVolume: name)
         case .resizeVolume(let pool, let name, let size):
@@ -167,6 +169,10 @@ extension StorageManager {
 
     func reading(_ definition: PoolDefinition) throws(StorageError) -> any VolumeReading {
         try capable(definition, "read volumes as a guest does") { $0 as? any VolumeReading }
+    }
+
+    func declaring(_ definition: PoolDefinition) throws(StorageError) -> any VolumeDeclaring {
+        try capable(definition, "remember the formats of volumes") { $0 as? any VolumeDeclaring }
     }
 
     func deletingVolumes(_ definition: PoolDefinition) throws(StorageError) -> any VolumeDeleting {

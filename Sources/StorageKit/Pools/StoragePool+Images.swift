@@ -93,4 +93,23 @@ extension StoragePool {
                 try self.checkVolume(named: name, repairingLeaks: repairingLeaks, cancellation: cancellation)
             }
     }
+
+    /// Says which format a volume has that was not made here, whatever its content says from now on, and that the backing file
+    /// that its header names may be followed out of the pool.
+    ///
+    /// It blocks.
+    ///
+    /// - Throws: `StorageError` with code `volumeNotFound`, `busy`, `damagedImage` where the volume is no such image, or another.
+    @available(*, noasync, message: "await declareVolume(named:format:)")
+    public func declareVolume(named name: String, format: VolumeFormat) throws(StorageError) {
+        _ = try manager.perform(.declareVolume(pool: self.name, name: name, format: format))
+    }
+
+    /// Says which format a volume has that was not made here.
+    public func declareVolume(named name: String, format: VolumeFormat) async throws(StorageError) {
+        try await manager.threads(for: self.name)
+            .run { _ throws(StorageError) in
+                try self.declareVolume(named: name, format: format)
+            }
+    }
 }

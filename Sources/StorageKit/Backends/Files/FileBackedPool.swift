@@ -1,7 +1,7 @@
 import DiskImages
 
 /// A pool whose volumes are the files of one directory: all but how the directory comes to be.
-protocol FileBackedPool: VolumeCloning, VolumeReading, VolumeDeleting, VolumeResizing, VolumeUploading,
+protocol FileBackedPool: VolumeCloning, VolumeReading, VolumeDeclaring, VolumeDeleting, VolumeResizing, VolumeUploading,
     VolumeDownloading, VolumeWiping
 {
     var files: FileVolumes { get }
@@ -68,6 +68,18 @@ extension FileBackedPool {
         cancellation: Cancellation
     ) throws(StorageError) {
         try files.resizeVolume(name, to: size, following: outline, cancellation: cancellation)
+    }
+
+    func outlineDeclaration(of name: String, format: VolumeFormat) throws(StorageError) -> PlanOutline {
+        try files.outlineDeclaration(of: name, format: format)
+    }
+
+    func declareVolume(
+        _ name: String,
+        format: VolumeFormat,
+        following outline: PlanOutline
+    ) throws(StorageError) {
+        try files.declareVolume(name, format: format, following: outline)
     }
 
     func content(ofVolume name: String) throws(StorageError) -> VolumeContent { try files.content(of: name) }
