@@ -14,10 +14,9 @@ extension VMDKImage: ResizableImage {
         case .flat(let data, let sectors): try resize(data, to: sectors)
         case .sparse(let extent, let sectors):
             try extent.prepare()
-            try changeDescriptor(to: sectors, at: extent.header.descriptorOffset * VMDKHeader.sectorSize) {
-                () throws(StorageError) in
-                try extent.writeHeader()
-            }
+            let offset = extent.header.descriptorOffset * VMDKHeader.sectorSize
+            try changeDescriptor(to: sectors, at: offset) { () throws(StorageError) in try extent.writeHeader() }
+            try file.file.synchronize()
         }
     }
 
@@ -44,8 +43,10 @@ extension VMDKImage: ResizableImage {
             }
             return .sparse(try VMDKResizedExtent(embedding, sectors: sectors), sectors: sectors)
         }
-        guard parts.count == 1, descriptor.extents.count == 1, case .flat(let image, 0) = try source(0),
-            file.head.starts(with: VMDKDescriptor.signature)
+        // The extents of other types have sizes of their own.
+        guard ["monolithicFlat", "vmfs"].contains(descriptor.createType),
+            file.head.starts(with: VMDKDescriptor.signature),
+            parts.count == 1, descriptor.extents.count == 1, case .flat(let image, 0) = try source(0)
         else { throw refusal("it has several extents", hint: "convert it to a monolithic image") }
         return .flat(image.file, sectors: sectors)
     }
@@ -79,12 +80,13 @@ extension VMDKImage: ResizableImage {
             try data.file.synchronize()
         }
         try changeDescriptor(to: sectors, at: 0) { () throws(StorageError) in
-            if size < oldSize {
-                try file.file.synchronizeData()
-                try data.file.setSize(ByteCount(size))
-                try data.file.synchronize()
-            }
+            guard size < oldSize else { return }
+            try file.file.synchronizeData()
+            try data.file.setSize(ByteCount(size))
         }
+        try data.file.synchronize()
+        try file.file.setSize(ByteCount(UInt64(descriptor.resized(to: sectors).count)))
+        try file.file.synchronize()
     }
 
     /// Writes the descriptor with another size, and does the rest; where that fails the descriptor becomes what it was.
@@ -94,19 +96,15 @@ extension VMDKImage: ResizableImage {
         then rest: () throws(StorageError) -> Void
     ) throws(StorageError) {
         let text = descriptor.resized(to: sectors)
-        let isFile = offset == 0
-        // Old and new text end in the same place, so that no part of the longer one stays behind the other.
+        // Both fill the same bytes, so that no part of the longer one stays behind the other.
         let length = max(text.count, descriptor.text.count)
-        let fill = isFile ? UInt8(ascii: "\n") : 0
+        let fill = offset == 0 ? UInt8(ascii: "\n") : 0
         func padded(_ text: [UInt8]) -> [UInt8] { text + [UInt8](repeating: fill, count: length - text.count) }
-        let old = padded(descriptor.text)
         do throws(StorageError) {
             try file.file.write(padded(text), 0..<length, at: offset)
             try rest()
-            if isFile { try file.file.setSize(ByteCount(UInt64(text.count))) }
-            try file.file.synchronize()
         } catch {
-            try? file.file.write(old, 0..<length, at: offset)
+            try? file.file.write(padded(descriptor.text), 0..<length, at: offset)
             throw error
         }
     }
