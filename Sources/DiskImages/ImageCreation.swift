@@ -19,6 +19,8 @@ package struct ImageCreation: Sendable {
     package var hasLazyRefcounts: Bool
     package var hasExtendedL2: Bool
     package var backing: ImageDescription.Backing?
+    /// The backing file itself, open for reading, for the formats that note the identity of its content.
+    package var backingFile: ImageFile?
     /// How clusters are compressed; nil where they are not, or as the format does.
     package var compression: Codec?
 

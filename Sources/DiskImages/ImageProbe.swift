@@ -3,9 +3,9 @@ package import StorageBase
 extension ImageFormat {
     /// The formats that have a signature, in the order in which files are compared with them.
     static let images: [any DiskImage.Type] = [
-        QCOW2Image.self, QCOWImage.self, QEDImage.self, VDIImage.self, ParallelsImage.self, COWImage.self,
-        BochsImage.self,
-        CloopImage.self, LUKSImage.self, LUKS2Image.self, DMGImage.self, ISOImage.self,
+        QCOW2Image.self, QCOWImage.self, VMDKImage.self, VDIImage.self, VHDXImage.self, VPCImage.self, QEDImage.self,
+        ParallelsImage.self, COWImage.self, BochsImage.self, CloopImage.self, LUKSImage.self, LUKS2Image.self,
+        DMGImage.self, ISOImage.self,
     ]
 
     /// How images of this format are read; nil where they are only recognised.
