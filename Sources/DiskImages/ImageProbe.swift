@@ -3,7 +3,7 @@ package import StorageBase
 extension ImageFormat {
     /// The formats that have a signature, in the order in which files are compared with them.
     static let images: [any DiskImage.Type] = [
-        QCOW2Image.self
+        QCOW2Image.self, VHDXImage.self, VPCImage.self,
     ]
 
     /// How images of this format are read; nil where they are only recognised.
