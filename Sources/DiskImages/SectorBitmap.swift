@@ -1,9 +1,12 @@
-/// A bit for each sector, the first one in the lowest bit of the first byte.
+/// A bit for each sector.
 struct SectorBitmap {
     private(set) var bytes: [UInt8]
+    /// Whether the first sector of a byte has its highest bit, and not its lowest.
+    private var isMostSignificantBitFirst = false
 
-    init(_ bytes: [UInt8]) {
+    init(_ bytes: [UInt8], isMostSignificantBitFirst: Bool = false) {
         self.bytes = bytes
+        self.isMostSignificantBitFirst = isMostSignificantBitFirst
     }
 
     /// Makes a bitmap of a number of bytes in which no bit is set.
@@ -15,7 +18,11 @@ struct SectorBitmap {
 
     /// Whether a bit is set; those that the bitmap does not have are not.
     func contains(_ index: Int) -> Bool {
-        index >= 0 && index < count && bytes[index / 8] >> UInt8(index % 8) & 1 != 0
+        index >= 0 && index < count && bytes[index / 8] & bit(index) != 0
+    }
+
+    private func bit(_ index: Int) -> UInt8 {
+        1 << UInt8(isMostSignificantBitFirst ? 7 - index % 8 : index % 8)
     }
 
     /// Where the bits that are equal to the one at an index end, at the limit at the latest.
@@ -43,7 +50,7 @@ struct SectorBitmap {
                 bytes[index / 8] = 0xFF
                 index += 8
             } else {
-                bytes[index / 8] |= 1 << UInt8(index % 8)
+                bytes[index / 8] |= bit(index)
                 index += 1
             }
         }
