@@ -7,7 +7,7 @@ struct QCOWTests {
     private static let sizes: [UInt64] = [1, 511, (1 << 20) + 1, 10 << 30, 2 << 40]
     private static let largest = UInt64(Int32.max) / 8 * (2 << 20)
 
-    @Test(arguments: sizes + [32 << 40], [nil, "base"]) func whatIsMadeQEMUReads(size: UInt64, base: String?) throws {
+    @Test(arguments: sizes, [nil, "base"]) func whatIsMadeQEMUReads(size: UInt64, base: String?) throws {
         try scratch.run("qemu-img", ["create", "-f", "raw", "base", "1M"])
         var creation = ImageCreation(format: .qcow, name: "a", virtualSize: size)
         creation.backing = base.map { ImageDescription.Backing(name: $0, format: .raw) }
@@ -48,7 +48,8 @@ struct QCOWTests {
         let seed = ImageScratch.newSeed()
         try scratch.makePattern("raw", size: size, seed: seed)
         let options = compressed ? ["-c"] : []
-        try scratch.run("qemu-img", ["convert", "-f", "raw", "-O", "qcow"] + options + ["raw", "theirs"])
+        try convert(options + ["raw", "theirs"])
+        try scratch.run("qemu-img", ["compare", "-f", "raw", "-F", "qcow", "raw", "theirs"])
         let theirs = try scratch.image("theirs")
         try scratch.expectContent(of: theirs, isIn: "raw")
         #expect(try scratch.check("theirs").isClean)
@@ -67,6 +68,15 @@ struct QCOWTests {
             #expect(try Self.compressedCount(ours) == Self.compressedCount(theirs))
             #expect(try Self.compressedCount(ours) > 0)
         }
+    }
+
+    /// QEMU 7.2 reports a failure after it has written all of a compressed image of this format.
+    private func convert(_ arguments: [String]) throws {
+        try scratch.run(
+            "qemu-img",
+            ["convert", "-f", "raw", "-O", "qcow"] + arguments,
+            expecting: arguments.contains("-c") ? [0, 1] : [0]
+        )
     }
 
     private static func compressedCount(_ image: any DiskImage) throws -> Int {
@@ -166,9 +176,10 @@ struct QCOWTests {
         let l1 = try scratch.open("a").table(at: 48, count: 4, isBigEndian: true, "the L1 table")
         let l2 = try scratch.open("a").table(at: l1[0], count: 3, isBigEndian: true, "an L2 table")
         for entry in [l2[1], l1[0], l1[1], 0, 1 << 40, l2[1] + 512, l2[1] + 1, 1 << 63] {
-            let isWhole = entry == 0
+            // Half a cluster later, it overlaps two.
+            let count = entry == 0 ? 0 : entry == l2[1] + 512 ? 2 : 1
             try scratch.patch("a", at: l1[0], Self.bigEndian(entry))
-            #expect(try scratch.check("a").corruptionCount == (isWhole ? 0 : 1), "L2 entry \(entry)")
+            #expect(try scratch.check("a").corruptionCount == count, "L2 entry \(entry)")
         }
         try scratch.patch("a", at: l1[0], Self.bigEndian(l2[0]))
         #expect(try scratch.check("a").isClean)
@@ -180,7 +191,7 @@ struct QCOWTests {
 
     @Test func compressedClustersThatOverlapDataAreFound() throws {
         try scratch.makePattern("raw", size: 4 << 20, seed: 1)
-        try scratch.run("qemu-img", ["convert", "-f", "raw", "-O", "qcow", "-c", "raw", "a"])
+        try convert(["-c", "raw", "a"])
         #expect(try scratch.check("a").isClean)
         let l1 = try scratch.open("a").table(at: 48, count: 2, isBigEndian: true, "the L1 table")
         let l2 = try scratch.open("a").table(at: l1[0], count: 512, isBigEndian: true, "an L2 table")
@@ -201,14 +212,11 @@ struct QCOWTests {
     @Test func hostileHeadersAreRefused() throws {
         try scratch.run("qemu-img", ["create", "-f", "raw", "base", "8M"])
         try scratch.makePattern("raw", size: 3 << 20, seed: 2)
-        try scratch.run(
-            "qemu-img",
-            ["convert", "-f", "raw", "-O", "qcow", "-c", "-B", "base", "-F", "raw", "raw", "a"]
-        )
+        try convert(["-c", "-B", "base", "-F", "raw", "raw", "a"])
         try scratch.tryEachByte("a", 0..<80, as: .qcow)
         let size = try scratch.open("a").size
         try scratch.tryLengths("a", [0, 1, 4, 8, 20, 47, 48, 49, 51, 52, 60, 71, 512, 4096, size / 2], as: .qcow)
-        try scratch.run("qemu-img", ["convert", "-f", "raw", "-O", "qcow", "-c", "raw", "b"])
+        try convert(["-c", "raw", "b"])
         try scratch.tryEachByte("b", 0..<64, as: .qcow)
     }
 

@@ -7,10 +7,11 @@ struct QEDTests {
 
     @Test(
         arguments: [0, 1, 511, (1 << 20) + 1, 10 << 30, 2 << 40, 64 << 40] as [UInt64],
-        ["cluster_size=64k", "cluster_size=4k,table_size=1", "cluster_size=1M,table_size=16"]
+        ["cluster_size=64k", "cluster_size=4k,table_size=2", "cluster_size=1M,table_size=16"]
     )
     func whatQEMUMakesIsReadAsItReadsIt(size: UInt64, options: String) throws {
-        if options.hasPrefix("cluster_size=4k"), size > 1 << 30 { return }
+        // More than the tables of small clusters hold.
+        if options.hasPrefix("cluster_size=4k"), size > 4 << 30 { return }
         try scratch.run("qemu-img", ["create", "-f", "qed", "-o", options, "a", "\(size)"])
         let information = try scratch.information("a")
         let image = try scratch.image("a")
@@ -49,9 +50,9 @@ struct QEDTests {
         // Only that it is not to be probed is written down.
         #expect(image.description.backing?.format == (format == "raw" ? .raw : nil))
         let data = try image.extent(at: 1 << 20)
-        #expect(data.range == 1 << 20..<(1 << 20) + 131_072)
+        #expect(data.range.lowerBound == 1 << 20 && data.range.upperBound == (1 << 20) + 131_072)
         let zero = try image.extent(at: 2 << 20)
-        #expect(zero.range == 2 << 20..<(2 << 20) + 65_536)
+        #expect(zero.range.lowerBound == 2 << 20 && zero.range.upperBound == (2 << 20) + 65_536)
         switch (data.content, zero.content, try image.extent(at: 0).content) {
         case (.data, .zero, .unallocated): break
         default: Issue.record("\(data.content) \(zero.content)")
@@ -112,11 +113,16 @@ struct QEDTests {
     }
 
     @Test func theLargestTablesAreReadByParts() throws {
-        try scratch.run("qemu-img", ["create", "-f", "qed", "-o", "cluster_size=64M,table_size=16", "a", "1T"])
-        let image = try scratch.image("a")
-        #expect(try image.extent(at: 0).range.upperBound == image.virtualSize)
+        // QEMU cannot make it: its limit overflows.
+        try scratch.run("qemu-img", ["create", "-f", "qed", "a", "1G"])
+        try scratch.patch("a", at: 4, VDITests.littleEndian(64 << 20 as UInt32))
+        try scratch.patch("a", at: 8, VDITests.littleEndian(16 as UInt32))
+        try scratch.patch("a", at: 40, VDITests.littleEndian(64 << 20 as UInt64))
         try scratch.patch("a", at: 48, VDITests.littleEndian(UInt64(Int64.max) / 512 * 512))
+        #expect(throws: StorageError.self) { try scratch.image("a") }
+        try scratch.open("a", writable: true).file.setSize(ByteCount(17 * 64 << 20))
         let largest = try scratch.image("a")
+        #expect(largest.virtualSize == UInt64(Int64.max) / 512 * 512)
         #expect(try largest.extent(at: largest.virtualSize - 1).range.upperBound == largest.virtualSize)
     }
 }

@@ -7,10 +7,12 @@ struct VDITests {
     private static let sizes: [UInt64] = [0, 1, 511, (1 << 20) + 1, 10 << 30, 2 << 40]
     private static let largest: UInt64 = 0x1_FFFF_F800_0000
 
-    @Test(arguments: sizes + [64 << 40], [nil, "dynamic", "static"])
+    @Test(arguments: sizes + [8 << 40], [nil, "dynamic", "static"])
     func whatIsMadeQEMUHoldsForSound(size: UInt64, subformat: String?) throws {
         var creation = ImageCreation(format: .vdi, name: "a", virtualSize: size)
         creation.subformat = subformat
+        // A static one is larger than some file systems' files.
+        if size > 2 << 40, subformat == "static" { return }
         try scratch.make(creation)
         try scratch.run("qemu-img", ["check", "-f", "vdi", "a"])
         let information = try scratch.information("a")
@@ -87,14 +89,14 @@ struct VDITests {
         }
         // Blocks 2 and 3 follow each other in the file too.
         #expect(try image.extent(at: 2 << 20).range == 2 << 20..<4 << 20)
-        #expect(try image.extent(at: 5 << 20).range == 4 << 20..<7 << 20)
+        #expect(try image.extent(at: 4 << 20).range == 4 << 20..<7 << 20)
     }
 
     @Test func discardedBlocksAreZeros() throws {
         try scratch.make(ImageCreation(format: .vdi, name: "a", virtualSize: 4 << 20))
         try scratch.patch("a", at: 516, [0xFE, 0xFF, 0xFF, 0xFF])
         let extent = try scratch.image("a").extent(at: 1 << 20)
-        #expect(extent.range == 1 << 20..<2 << 20)
+        #expect(extent.range == (1 << 20..<2 << 20) as Range<UInt64>)
         guard case .zero = extent.content else {
             Issue.record("\(extent.content)")
             return
@@ -142,7 +144,7 @@ struct VDITests {
     @Test(
         arguments: [
             (5 << 20, (5 << 20) + 512), (5_000_192, 6 << 20), (1 << 20, 400 << 20), (1 << 20, 1 << 40), (0, 1 << 30),
-            (30 << 20, 3 << 40),
+            (30 << 20, 600 << 30),
         ] as [(UInt64, UInt64)],
         ["ours dynamic", "ours static", "theirs dynamic", "theirs static"]
     )

@@ -9,8 +9,9 @@ extension QEDImage {
         var used = UnitSet()
         var end = l1.end
         _ = used.insert(l1.offset / size..<l1.end / size)
-        for index in 0..<header.l1EntryCount {
-            try cancellation.check()
+        // As QEMU does, also those beyond the disk's end.
+        for index in 0..<l1.count {
+            if index % ImageTable<UInt64>.partLength == 0 { try cancellation.check() }
             guard try l1.entry(at: index) != 0 else { continue }
             let table: ImageTable<UInt64>
             do throws(StorageError) {
@@ -30,7 +31,7 @@ extension QEDImage {
             }
             end = max(end, table.end)
             let first = index * header.tableEntryCount
-            for number in 0..<min(table.count, clusterCount - first) {
+            for number in 0..<table.count {
                 if number % ImageTable<UInt64>.partLength == 0 { try cancellation.check() }
                 let entry = try table.entry(at: number)
                 let place = table.place(of: number)
@@ -39,7 +40,7 @@ extension QEDImage {
                     if !used.insert(offset / size) {
                         check.add(
                             .corruption,
-                            "the cluster of guest offset \((first + number) * size), at \(offset), "
+                            "cluster \(first + number), at \(offset), "
                                 + "is used for something else too",
                             at: place
                         )

@@ -85,7 +85,7 @@ final class ImageTable<Entry: FixedWidthInteger & BitwiseCopyable> {
     /// The extent of the units that lie together, as far as one part of the table tells.
     ///
     /// - Parameters:
-    ///   - guestOffset: The guest offset in question.
+    ///   - guestOffset: The guest offset in question, before the disk's end.
     ///   - start: The guest offset of the table's first unit.
     ///   - unitSize: The bytes of the guest's disk that an entry describes.
     ///   - end: Where the guest's disk ends.
@@ -102,14 +102,15 @@ final class ImageTable<Entry: FixedWidthInteger & BitwiseCopyable> {
         let index = (guestOffset - start) / unitSize
         let part = try part(at: index)
         let kind = try unit(part[index], index)
+        let begin = start + index * unitSize
+        // The last unit may reach beyond the disk's end.
+        let limit = min(part.end, index + (end - begin - 1) / unitSize + 1)
         var next = index + 1
-        while next < part.end, let expected = kind.unit(behind: (next - index) * unitSize) {
+        while next < limit, let expected = kind.unit(behind: (next - index) * unitSize) {
             // What is wrong with a unit is the concern of those who read that one.
             guard let following = try? unit(part[next], next), following == expected else { break }
             next += 1
         }
-        let begin = start + index * unitSize
-        // The last unit may reach beyond the disk's end.
         return ImageExtent(
             begin..<min(begin + (next - index) * unitSize, end),
             kind.content(in: file, codec: codec)
