@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// A file system of its own on a loop device, for one test; it is unmounted afterwards, whatever happens.
-private final class LoopFilesystem: Sendable {
+final class LoopFilesystem: Sendable {
     let path: String
     private let image: String
 

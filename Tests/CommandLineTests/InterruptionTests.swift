@@ -25,6 +25,12 @@ struct InterruptionTests {
         Scenario(setUp: running, command: "vol-create-as images a 3M --allocation 1M"),
         Scenario(setUp: running + ["vol-create-as images a 1M"], command: "vol-resize a 2M --pool images --allocate"),
         Scenario(setUp: running + ["vol-create-as images a 1M"], command: "vol-delete a --pool images"),
+        Scenario(
+            setUp: running + ["vol-create-as images a 1M", "vol-create-as images b 1M"],
+            command: "vol-upload a @/images/b --pool images"
+        ),
+        Scenario(setUp: running + ["vol-create-as images a 1M"], command: "vol-download a @/target --pool images"),
+        Scenario(setUp: running + ["vol-create-as images a 1M"], command: "vol-wipe a --pool images"),
         Scenario(setUp: running, command: "pool-destroy images"),
         Scenario(setUp: running + ["pool-destroy images"], command: "pool-delete images"),
         Scenario(
@@ -38,7 +44,7 @@ struct InterruptionTests {
     /// The calls with which something can change, or can be seen to have changed.
     private static let systemCalls = [
         "openat2", "pwrite64", "fsync", "renameat2", "linkat", "unlinkat", "ftruncate", "fallocate", "fchmod",
-        "symlinkat", "mkdirat", "flock",
+        "symlinkat", "mkdirat", "flock", "copy_file_range", "fsetxattr", "fdatasync",
     ]
 
     @Test(arguments: scenarios) func killedAtAnySystemCall(scenario: Scenario) throws {

@@ -70,6 +70,28 @@ struct GuideTests {
         #expect(error?.description == "pool.xml:2:3: pool name 'a/b' cannot be used: it contains '/'")
     }
 
+    @Test func transfers() async throws {
+        let pool = try await scratch.manager().define(scratch.directoryPool())
+        try await pool.start(build: .standard)
+        try await pool.createVolume(VolumeDefinition(name: "disk.img", capacity: .mebibytes(2)))
+        let (image, part) = (scratch.path + "/image", scratch.path + "/part")
+        try scratch.write(String(repeating: "data", count: 100_000), to: "image")
+
+        let upload = await pool.uploadVolume(named: "disk.img", from: .file(image), TransferOptions(isSparse: true))
+        for await progress in upload.progress {
+            print(progress.done, progress.total ?? .zero, progress.rate, progress.remaining ?? .zero)
+        }
+        let volume = try await upload.value
+        #expect(volume.problem == nil)
+
+        let options = TransferOptions(offset: .mebibytes(1), length: .kibibytes(64))
+        _ = try await pool.downloadVolume(named: "disk.img", to: .file(part), options).value
+        _ = try await pool.uploadVolume(named: "disk.img", from: .file(part), options).value
+
+        _ = try await pool.wipeVolume(named: "disk.img", .nnsa).value
+        #expect(try scratch.bytes("images/disk.img") == [UInt8](repeating: 0, count: 2 << 20))
+    }
+
     @Test func readme() async throws {
         let folders = scratch.folders
         let directory = scratch.path + "/images"
@@ -88,7 +110,7 @@ struct GuideTests {
     /// Each block of Swift in a guide stands, line by line, in this file.
     @Test(arguments: [
         "Sources/StorageKit/StorageKit.docc/YourFirstPool.md", "Sources/StorageKit/StorageKit.docc/Errors.md",
-        "README.md",
+        "Sources/StorageKit/StorageKit.docc/Transfers.md", "README.md",
     ])
     func theGuidesAreThisCode(file: String) throws {
         func lines(_ text: String) -> [String] {

@@ -33,14 +33,15 @@ extension FileVolumes {
         control.progress.setTotal(known.map { ByteCount($0) } ?? options.length)
         try source.waitForFirstByte(control)
 
-        let work = BrokenWork(.upload, from: offset, to: known.map { offset + $0 })
+        let end = (known ?? options.length?.bytes).map { offset.addingReportingOverflow($0) }
+        let work = BrokenWork(.upload, from: offset, to: end.flatMap { $0.overflow ? nil : $0.partialValue })
         let rewrite = try VolumeRewrite.begin(work, of: file, named: name, in: directory)
         do throws(StorageError) {
             let count = try rewrite.file.receive(from: source, options, room: room, control)
             // Where all of an image was replaced, it ends where the new one does.
             let replacesAll = volume.definition.format != .raw && options.offset == .zero && options.length == nil
             if replacesAll { try rewrite.file.setSize(ByteCount(count)) }
-            try rewrite.finish(at: offset + count, isToSourceEnd: options.length == nil)
+            try rewrite.finish(at: offset + count, isToSourceEnd: options.length == nil, control)
         } catch {
             throw halfDone(error, .upload, name)
         }

@@ -47,7 +47,7 @@ extension FileVolumes {
             } else {
                 try rewrite.file.overwrite(algorithm.passes, size: size, control)
             }
-            try rewrite.finish(at: size, isToSourceEnd: false) { record in
+            try rewrite.finish(at: size, isToSourceEnd: false, control) { record in
                 record.brokenWork = nil
                 // An image of which nothing is left is no image.
                 if !isRaw {
@@ -64,6 +64,8 @@ extension FileVolumes {
 extension OpenFile {
     /// What is given back between two looks at the cancellation.
     private static let trimStep: UInt64 = 1 << 30
+    /// Larger than the blocks of any file system: the last of the file's goes too.
+    private static let trimUnit: UInt64 = 1 << 20
 
     fileprivate func trim(size: UInt64, _ control: TransferControl) throws(StorageError) {
         control.progress.setTotal(ByteCount(size))
@@ -71,7 +73,7 @@ extension OpenFile {
         while position < size {
             try control.cancellation.check()
             let count = min(Self.trimStep, size - position)
-            try deallocate(offset: position, length: count)
+            try deallocate(offset: position, length: (count + Self.trimUnit - 1) / Self.trimUnit * Self.trimUnit)
             position += count
             control.advance(by: count)
         }

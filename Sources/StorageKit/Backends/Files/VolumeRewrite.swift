@@ -29,13 +29,16 @@ struct VolumeRewrite: ~Copyable {
     /// - Parameters:
     ///   - end: Where the work ended.
     ///   - isToSourceEnd: Whether it was to go as far as its source.
+    ///   - control: A signal that ends the source as well may be heard only after the source's end.
     ///   - change: What else there is to remember.
     func finish(
         at end: UInt64,
         isToSourceEnd: Bool,
+        _ control: TransferControl,
         _ change: (inout VolumeRecord) -> Void = { _ in }
     ) throws(StorageError) {
         try file.synchronize()
+        try control.cancellation.check()
         var record = before
         if let broken = before.brokenWork {
             var brokenEnd = end
@@ -44,7 +47,8 @@ struct VolumeRewrite: ~Copyable {
             } else if !isToSourceEnd {
                 brokenEnd = try file.status().size.bytes
             }
-            if work.start <= broken.start, end >= brokenEnd { record.brokenWork = nil }
+            // A source may end before the part that it was for: the part counts then.
+            if work.start <= broken.start, max(end, work.end ?? end) >= brokenEnd { record.brokenWork = nil }
         }
         change(&record)
         try record.write(to: file, named: name, in: directory)
