@@ -14,8 +14,11 @@ struct COWTests {
     }
 
     /// An image with some of its sectors; `content` has whole sectors.
-    private func build(_ layout: Layout, size: Int, backing: String = "", sectors: [Int], _ content: [UInt8]) -> [UInt8] {
-        func padded(_ bytes: [UInt8], _ count: Int) -> [UInt8] { bytes + [UInt8](repeating: 0, count: count - bytes.count) }
+    private func build(_ layout: Layout, size: Int, backing: String = "", sectors: [Int], _ content: [UInt8]) -> [UInt8]
+    {
+        func padded(_ bytes: [UInt8], _ count: Int) -> [UInt8] {
+            bytes + [UInt8](repeating: 0, count: count - bytes.count)
+        }
         func big(_ value: Int, _ count: Int) -> [UInt8] {
             (0..<count).reversed().map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
         }
@@ -75,17 +78,18 @@ struct COWTests {
     @Test(arguments: [1, 4097, 1 << 20 + 1, 3 << 20]) func contentIsWrittenAndReadAsTheFormatHasIt(size: Int) throws {
         let seed = UInt64.random(in: 0...UInt64.max)
         print("COW content of \(size) bytes: seed \(seed)")
-        var generator = PatternGenerator(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         let content = generator.sparseBytes(count: size)
         try scratch.write(content, as: ImageCreation(format: .cow, name: "image", virtualSize: UInt64(size)))
         let rounded = (size + 511) / 512 * 512
         let whole = content + [UInt8](repeating: 0, count: rounded - size)
         #expect(try scratch.content("image") == whole)
         // The writer allocates blocks of 4096 bytes.
-        let sectors = (0..<rounded / 512).filter { sector in
-            let block = sector / 8 * 4096
-            return content[block..<min(size, block + 4096)].contains { $0 != 0 }
-        }
+        let sectors = (0..<rounded / 512)
+            .filter { sector in
+                let block = sector / 8 * 4096
+                return content[block..<min(size, block + 4096)].contains { $0 != 0 }
+            }
         #expect(try scratch.bytes("image") == build(.packed, size: rounded, sectors: sectors, whole))
         let check = try scratch.check("image")
         #expect(check.isClean && check.allocatedUnits == UInt64(sectors.count))
@@ -97,7 +101,7 @@ struct COWTests {
         let size = layout == .version3 ? size : size / 512 * 512
         let seed = UInt64.random(in: 0...UInt64.max)
         print("COW \(layout) of \(size) bytes: seed \(seed)")
-        var generator = PatternGenerator(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         let sectors = (0..<(size + 511) / 512).filter { _ in Int.random(in: 0..<3, using: &generator) > 0 }
         let content = (0..<size).map { UInt8(truncatingIfNeeded: $0 / 512 + 1) }
         try scratch.write(build(layout, size: size, backing: "/images/base", sectors: sectors, content), to: "image")
@@ -200,7 +204,10 @@ struct COWTests {
         let name = layout == .version3 ? 32..<4128 : 8..<1032
         for value in [0x61, 0xFF] as [UInt8] {
             var damaged = image
-            damaged.replaceSubrange(name.lowerBound..<name.upperBound - (value == 0xFF ? 1 : 0), with: [UInt8](repeating: value, count: name.count - (value == 0xFF ? 1 : 0)))
+            damaged.replaceSubrange(
+                name.lowerBound..<name.upperBound - (value == 0xFF ? 1 : 0),
+                with: [UInt8](repeating: value, count: name.count - (value == 0xFF ? 1 : 0))
+            )
             #expect(try !scratch.readDamaged(damaged, COWImage.self))
         }
     }
@@ -227,7 +234,7 @@ struct UMLTests {
     @Test(.enabled(if: isInstalled, "uml-utilities is not installed")) func whatUserModeLinuxMakesIsRead() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
         print("UML: seed \(seed)")
-        var generator = PatternGenerator(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         let base = generator.sparseBytes(count: 1 << 20)
         try scratch.write(base, to: "base")
         try scratch.run("uml_mkcow", ["image", "base"])

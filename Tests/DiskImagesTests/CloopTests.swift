@@ -28,7 +28,7 @@ struct CloopTests {
     func whatQEMUReadsIsRead(count: Int, blockSize: Int) throws {
         let seed = UInt64.random(in: 0...UInt64.max)
         print("cloop of \(count) blocks: seed \(seed)")
-        var generator = PatternGenerator(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         let content = generator.sparseBytes(count: count * blockSize)
         let bytes = try build(content, blockSize: blockSize)
         try scratch.write(bytes, to: "image")

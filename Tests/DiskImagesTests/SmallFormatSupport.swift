@@ -2,22 +2,7 @@ import DiskImages
 import StorageBase
 import Testing
 
-/// Numbers that follow from a seed (SplitMix64).
-struct PatternGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
-    }
-
+extension SeededGenerator {
     /// Stretches of data and of zeros that end anywhere.
     mutating func sparseBytes(count: Int, longest: Int = 40_000) -> [UInt8] {
         var bytes: [UInt8] = []
@@ -108,7 +93,12 @@ extension ImageScratch {
     }
 
     /// Reads an image with each of some bytes changed, and cut off at each length of some.
-    func readDamaged(_ bytes: [UInt8], bytes places: some Sequence<Int>, lengths: some Sequence<Int>, _ type: any DiskImage.Type)
+    func readDamaged(
+        _ bytes: [UInt8],
+        bytes places: some Sequence<Int>,
+        lengths: some Sequence<Int>,
+        _ type: any DiskImage.Type
+    )
         throws
     {
         for place in places {

@@ -760,22 +760,15 @@ private typealias Pattern = [(offset: UInt64, bytes: [UInt8])]
 /// Makes disks that are mostly zeros, of a seed that failing tests print.
 private struct PatternGenerator: RandomNumberGenerator {
     let seed: UInt64
-    private var state: UInt64
+    private var generator: SeededGenerator
 
     init() {
         seed = UInt64.random(in: 0...UInt64.max)
-        state = seed
+        generator = SeededGenerator(seed: seed)
         print("seed \(seed)")
     }
 
-    mutating func next() -> UInt64 {
-        // SplitMix64.
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
+    mutating func next() -> UInt64 { generator.next() }
 
     mutating func pattern(size: UInt64) -> Pattern {
         var pattern: Pattern = []
