@@ -13,7 +13,9 @@ struct BochsTests {
         bitmapSize: UInt32 = 1,
         extents: [(index: Int, bits: [UInt8], data: [UInt8])]
     ) -> [UInt8] {
-        func padded(_ bytes: [UInt8], _ count: Int) -> [UInt8] { bytes + [UInt8](repeating: 0, count: count - bytes.count) }
+        func padded(_ bytes: [UInt8], _ count: Int) -> [UInt8] {
+            bytes + [UInt8](repeating: 0, count: count - bytes.count)
+        }
         func little(_ value: UInt64, _ count: Int) -> [UInt8] {
             (0..<count).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
         }
@@ -61,11 +63,13 @@ struct BochsTests {
     }
 
     /// What bximage of Bochs 2.7 makes: entries of the catalog, bytes of a bitmap and of an extent.
-    @Test(arguments: [
-        (1_032_192, 512, 1, 4096), (10_321_920, 1024, 4, 16384), (528_482_304, 8192, 16, 65536),
-        (10_736_861_184, 32768, 128, 524_288), (107_373_846_528, 131_072, 256, 1 << 20),
-        (2_147_483_271_168, 524_288, 1024, 4 << 20),
-    ] as [(UInt64, UInt32, UInt32, UInt32)])
+    @Test(
+        arguments: [
+            (10_321_920, 1024, 4, 16384), (528_482_304, 8192, 16, 65536), (10_737_377_280, 32768, 128, 524_288),
+            (107_373_772_800, 131_072, 256, 1 << 20), (2_147_483_197_440, 524_288, 1024, 4 << 20),
+            (8_589_934_338_048, 1 << 20, 2048, 8 << 20),
+        ] as [(UInt64, UInt32, UInt32, UInt32)]
+    )
     func catalogAndExtentsGrowAsInBochs(size: UInt64, catalog: UInt32, bitmap: UInt32, extent: UInt32) throws {
         try scratch.make(ImageCreation(format: .bochs, name: "image", virtualSize: size))
         let header = try scratch.open("image").head
@@ -97,12 +101,13 @@ struct BochsTests {
         var generator = PatternGenerator(seed: seed)
         let extentSize = Int(bitmapSize) * 4096
         let size = UInt64(extentSize * 3 + 1536 + 7)
-        let extents = [3, 0, 2].map { index in
-            (
-                index: index, bits: (0..<bitmapSize).map { _ in UInt8.random(in: 0...255, using: &generator) },
-                data: (0..<extentSize).map { UInt8(truncatingIfNeeded: $0 / 512 + index) }
-            )
-        }
+        let extents = [3, 0, 2]
+            .map { index in
+                (
+                    index: index, bits: (0..<bitmapSize).map { _ in UInt8.random(in: 0...255, using: &generator) },
+                    data: (0..<extentSize).map { UInt8(truncatingIfNeeded: $0 / 512 + index) }
+                )
+            }
         try scratch.write(build(version: version, size: size, bitmapSize: bitmapSize, extents: extents), to: "image")
         let content = try scratch.content("image")
         #expect(content.count == extentSize * 3 + 1536)
@@ -146,7 +151,9 @@ struct BochsTests {
             lengths: Array(0..<100) + stride(from: 100, to: image.count, by: 501),
             BochsImage.self
         )
-        for (place, value) in [(72, 0x10_0001), (72, 19), (76, 0), (80, 0), (80, 3000), (80, 1 << 24), (68, 0)] as [(Int, UInt32)] {
+        for (place, value) in [(72, 0x10_0001), (72, 19), (76, 0), (80, 0), (80, 3000), (80, 1 << 24), (68, 0)]
+            as [(Int, UInt32)]
+        {
             var damaged = image
             damaged.store(littleEndian: value, at: place)
             #expect(try !scratch.readDamaged(damaged, BochsImage.self), "\(value) at \(place)")

@@ -14,8 +14,11 @@ struct COWTests {
     }
 
     /// An image with some of its sectors; `content` has whole sectors.
-    private func build(_ layout: Layout, size: Int, backing: String = "", sectors: [Int], _ content: [UInt8]) -> [UInt8] {
-        func padded(_ bytes: [UInt8], _ count: Int) -> [UInt8] { bytes + [UInt8](repeating: 0, count: count - bytes.count) }
+    private func build(_ layout: Layout, size: Int, backing: String = "", sectors: [Int], _ content: [UInt8]) -> [UInt8]
+    {
+        func padded(_ bytes: [UInt8], _ count: Int) -> [UInt8] {
+            bytes + [UInt8](repeating: 0, count: count - bytes.count)
+        }
         func big(_ value: Int, _ count: Int) -> [UInt8] {
             (0..<count).reversed().map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
         }
@@ -82,10 +85,11 @@ struct COWTests {
         let whole = content + [UInt8](repeating: 0, count: rounded - size)
         #expect(try scratch.content("image") == whole)
         // The writer allocates blocks of 4096 bytes.
-        let sectors = (0..<rounded / 512).filter { sector in
-            let block = sector / 8 * 4096
-            return content[block..<min(size, block + 4096)].contains { $0 != 0 }
-        }
+        let sectors = (0..<rounded / 512)
+            .filter { sector in
+                let block = sector / 8 * 4096
+                return content[block..<min(size, block + 4096)].contains { $0 != 0 }
+            }
         #expect(try scratch.bytes("image") == build(.packed, size: rounded, sectors: sectors, whole))
         let check = try scratch.check("image")
         #expect(check.isClean && check.allocatedUnits == UInt64(sectors.count))
@@ -101,8 +105,9 @@ struct COWTests {
         let sectors = (0..<(size + 511) / 512).filter { _ in Int.random(in: 0..<3, using: &generator) > 0 }
         let content = (0..<size).map { UInt8(truncatingIfNeeded: $0 / 512 + 1) }
         try scratch.write(build(layout, size: size, backing: "/images/base", sectors: sectors, content), to: "image")
-        let expected = content.indices.map { sectors.contains($0 / 512) ? content[$0] : 0 }
-        if size <= 100_000 { #expect(try scratch.content("image") == expected) }
+        let kept = Set(sectors)
+        let expected = content.indices.map { kept.contains($0 / 512) ? content[$0] : 0 }
+        #expect(try scratch.content("image") == expected)
         let image = try scratch.image("image")
         #expect(image.description.virtualSize.bytes == UInt64(size))
         #expect(image.description.version == (layout == .version3 ? "3" : "2"))
@@ -200,7 +205,10 @@ struct COWTests {
         let name = layout == .version3 ? 32..<4128 : 8..<1032
         for value in [0x61, 0xFF] as [UInt8] {
             var damaged = image
-            damaged.replaceSubrange(name.lowerBound..<name.upperBound - (value == 0xFF ? 1 : 0), with: [UInt8](repeating: value, count: name.count - (value == 0xFF ? 1 : 0)))
+            damaged.replaceSubrange(
+                name.lowerBound..<name.upperBound - (value == 0xFF ? 1 : 0),
+                with: [UInt8](repeating: value, count: name.count - (value == 0xFF ? 1 : 0))
+            )
             #expect(try !scratch.readDamaged(damaged, COWImage.self))
         }
     }
@@ -233,7 +241,7 @@ struct UMLTests {
         try scratch.run("uml_mkcow", ["image", "base"])
         let made = try scratch.image("image")
         #expect(made.description.virtualSize.bytes == 1 << 20)
-        #expect(made.description.backing?.name == scratch.path("base"))
+        #expect(made.description.backing?.name.hasSuffix("/base") == true)
         #expect(try scratch.check("image").isClean)
         #expect(try made.extent(at: 0).range == 0..<(1 << 20))
         // A sector that a guest would write: its place follows from ours.

@@ -60,6 +60,11 @@ struct ISOTests {
         #expect(try ImageFormat.probe(scratch.open("image")) == .raw)
         let error = #expect(throws: StorageError.self) { try ImageFormat.iso.describe(scratch.open("image")) }
         #expect(error?.code == .damagedImage)
-        try scratch.readDamaged(bytes, bytes: 32768..<32900, lengths: stride(from: 0, to: bytes.count, by: 1001), ISOImage.self)
+        try scratch.readDamaged(
+            bytes,
+            bytes: 32768..<32900,
+            lengths: stride(from: 0, to: bytes.count, by: 1001),
+            ISOImage.self
+        )
     }
 }

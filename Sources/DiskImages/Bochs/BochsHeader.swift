@@ -64,14 +64,18 @@ struct BochsHeader {
             throw file.damaged("an extent of \(extentByteCount) bytes is no power of two from 512 B to 8 MiB", at: 80)
         }
         let sectorsPerExtent = UInt64(extentByteCount) / Self.sectorSize
-        guard UInt64(bitmapByteCount) * 8 >= sectorsPerExtent, bitmapByteCount <= Self.extentByteCounts.upperBound else {
+        guard UInt64(bitmapByteCount) * 8 >= sectorsPerExtent, bitmapByteCount <= Self.extentByteCounts.upperBound
+        else {
             throw file.damaged("a bitmap of \(bitmapByteCount) bytes is not one of \(sectorsPerExtent) sectors", at: 76)
         }
         let sizeOffset = version == Self.version1 ? 84 : 88
         let size = try header.littleEndian(UInt64.self, at: sizeOffset)
         virtualSize = size / Self.sectorSize * Self.sectorSize
         guard virtualSize <= UInt64(catalogCount) * UInt64(extentByteCount) else {
-            throw file.damaged("a catalog of \(catalogCount) entries is too small for \(size) bytes", at: UInt64(sizeOffset))
+            throw file.damaged(
+                "a catalog of \(catalogCount) entries is too small for \(size) bytes",
+                at: UInt64(sizeOffset)
+            )
         }
     }
 

@@ -32,7 +32,10 @@ package final class DMGImage: DiskImage {
             throw file.damaged("the chunk of guest offset \(offset) \(reason)", at: chunk.offset)
         }
         if let reason = chunk.unsupported {
-            throw file.unsupported("the chunk of guest offset \(offset) cannot be read, since \(reason)", at: chunk.offset)
+            throw file.unsupported(
+                "the chunk of guest offset \(offset) cannot be read, since \(reason)",
+                at: chunk.offset
+            )
         }
         switch chunk.kind {
         case .zero, .other: return ImageExtent(chunk.range.lowerBound..<end(ofRunAt: index), .zero)
@@ -66,7 +69,7 @@ package final class DMGImage: DiskImage {
         var end = first.range.upperBound
         for chunk in chunks[(index + 1)...] {
             guard chunk.kind == first.kind, chunk.range.lowerBound == end, fault(chunk) == nil else { break }
-            if chunk.kind == .raw, chunk.offset - first.offset != end - first.range.lowerBound { break }
+            if chunk.kind == .raw, chunk.offset &- first.offset != end - first.range.lowerBound { break }
             end = chunk.range.upperBound
         }
         return end
