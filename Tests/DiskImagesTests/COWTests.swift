@@ -105,8 +105,9 @@ struct COWTests {
         let sectors = (0..<(size + 511) / 512).filter { _ in Int.random(in: 0..<3, using: &generator) > 0 }
         let content = (0..<size).map { UInt8(truncatingIfNeeded: $0 / 512 + 1) }
         try scratch.write(build(layout, size: size, backing: "/images/base", sectors: sectors, content), to: "image")
-        let expected = content.indices.map { sectors.contains($0 / 512) ? content[$0] : 0 }
-        if size <= 100_000 { #expect(try scratch.content("image") == expected) }
+        let kept = Set(sectors)
+        let expected = content.indices.map { kept.contains($0 / 512) ? content[$0] : 0 }
+        #expect(try scratch.content("image") == expected)
         let image = try scratch.image("image")
         #expect(image.description.virtualSize.bytes == UInt64(size))
         #expect(image.description.version == (layout == .version3 ? "3" : "2"))
@@ -240,7 +241,7 @@ struct UMLTests {
         try scratch.run("uml_mkcow", ["image", "base"])
         let made = try scratch.image("image")
         #expect(made.description.virtualSize.bytes == 1 << 20)
-        #expect(made.description.backing?.name == scratch.path("base"))
+        #expect(made.description.backing?.name.hasSuffix("/base") == true)
         #expect(try scratch.check("image").isClean)
         #expect(try made.extent(at: 0).range == 0..<(1 << 20))
         // A sector that a guest would write: its place follows from ours.

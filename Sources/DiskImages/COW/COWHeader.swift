@@ -3,7 +3,9 @@ internal import StorageBase
 /// The header of a User Mode Linux image, version 2 as QEMU wrote it until 2.1 (`block/cow.c`) and libvirt knows it, and
 /// version 3 as User Mode Linux writes it (`arch/um/drivers/cow_user.c`).
 struct COWHeader {
-    static let magic = Array("OOOM".utf8)
+    private static let magic = Array("OOOM".utf8)
+    /// The magic with the versions that are read.
+    private static let signatures = [magic + [0, 0, 0, 2], magic + [0, 0, 0, 3]]
     static let sectorSize: UInt64 = 512
     /// A page of any processor.
     private static let maximumAlignment: UInt32 = 1 << 20
@@ -32,7 +34,7 @@ struct COWHeader {
     let dataOffset: UInt64
 
     static func recognizes(_ head: [UInt8]) -> Bool {
-        head.starts(with: magic + [0, 0, 0, 2]) || head.starts(with: magic + [0, 0, 0, 3])
+        signatures.contains { head.starts(with: $0) }
     }
 
     init(virtualSize: UInt64, backingName: String?) {

@@ -69,7 +69,7 @@ package final class DMGImage: DiskImage {
         var end = first.range.upperBound
         for chunk in chunks[(index + 1)...] {
             guard chunk.kind == first.kind, chunk.range.lowerBound == end, fault(chunk) == nil else { break }
-            if chunk.kind == .raw, chunk.offset - first.offset != end - first.range.lowerBound { break }
+            if chunk.kind == .raw, chunk.offset &- first.offset != end - first.range.lowerBound { break }
             end = chunk.range.upperBound
         }
         return end

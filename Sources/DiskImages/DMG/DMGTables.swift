@@ -28,6 +28,9 @@ struct DMGTables {
     /// The resources' data is one after the other, each behind its length; the map of their types is not needed.
     private mutating func readResourceFork(_ range: Range<UInt64>) throws(StorageError) {
         let fork = try bytes(range, "its resource fork")
+        guard fork.count >= 16 else {
+            throw file.damaged("a resource fork of \(fork.count) bytes is too short", at: range.lowerBound)
+        }
         let start = try UInt64(fork.bigEndian(UInt32.self, at: 0))
         let length = try UInt64(fork.bigEndian(UInt32.self, at: 8))
         guard start <= UInt64(fork.count), length <= UInt64(fork.count) - start else {
@@ -37,8 +40,8 @@ struct DMGTables {
         let end = position + Int(length)
         while position < end {
             let place = range.lowerBound + UInt64(position)
-            let count = try Int(fork.bigEndian(UInt32.self, at: position))
-            guard end - position >= 4, count <= end - position - 4 else {
+            let count = end - position >= 4 ? try Int(fork.bigEndian(UInt32.self, at: position)) : 0
+            guard count <= end - position - 4 else {
                 throw file.damaged("a resource of \(count) bytes lies outside the resource fork", at: place)
             }
             position += 4
@@ -69,6 +72,9 @@ struct DMGTables {
 
     /// Reads a table; `place` is where in the file it lies, encoded or not.
     private mutating func read(_ table: [UInt8], at place: UInt64) throws(StorageError) {
+        guard table.count >= Self.headerByteCount else {
+            throw file.damaged("a table of \(table.count) bytes is too short", at: place)
+        }
         let firstSector = try table.bigEndian(UInt64.self, at: 8)
         let dataOffset = try table.bigEndian(UInt64.self, at: 24)
         let count = try Int(table.bigEndian(UInt32.self, at: 200))

@@ -5,7 +5,7 @@ struct DMGTrailer {
     static let byteCount = 512
     /// `koly`, version 4, and the trailer's own size.
     static let magic: [UInt8] = Array("koly".utf8) + [0, 0, 0, 4, 0, 0, 2, 0]
-    /// The tables of images of some 75 GB; QEMU's limit. They are held in memory.
+    /// QEMU's limit, the tables of images of some 75 GB: they are held in memory.
     static let maximumTableByteCount: UInt64 = 16 << 20
 
     /// Where the trailer begins.

@@ -7,13 +7,12 @@ package final class LUKS2Image: DiskImage {
     package let file: ImageFile
     package let description: ImageDescription
 
+    private static let signature = LUKSImage.magic + [0, 2]
     private static let binaryHeaderByteCount: UInt64 = 4096
     /// The sizes that the specification has for the header with its JSON area (2.1).
     private static let headerByteCounts: ClosedRange<UInt64> = (16 << 10)...(4 << 20)
 
-    package static func recognizes(head: [UInt8]) -> Bool {
-        head.starts(with: LUKSImage.magic + [0, 2])
-    }
+    package static func recognizes(head: [UInt8]) -> Bool { head.starts(with: signature) }
 
     package static func describe(_ file: ImageFile) throws(StorageError) -> ImageDescription {
         let header = try file.bytes(at: 0, count: Int(binaryHeaderByteCount), "its header")

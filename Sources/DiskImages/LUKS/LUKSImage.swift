@@ -8,11 +8,10 @@ package final class LUKSImage: DiskImage {
     package let description: ImageDescription
 
     static let magic: [UInt8] = [0x4C, 0x55, 0x4B, 0x53, 0xBA, 0xBE]
+    private static let signature = magic + [0, 1]
     private static let headerByteCount = 592
 
-    package static func recognizes(head: [UInt8]) -> Bool {
-        head.starts(with: magic + [0, 1])
-    }
+    package static func recognizes(head: [UInt8]) -> Bool { head.starts(with: signature) }
 
     package static func describe(_ file: ImageFile) throws(StorageError) -> ImageDescription {
         let header = try file.bytes(at: 0, count: headerByteCount, "its header")

@@ -92,7 +92,7 @@ extension ImageScratch {
         return isDescribed
     }
 
-    /// Reads an image with each of some bytes changed, and cut off at each length of some.
+    /// Reads an image with each of some bytes changed, with several of them changed at random, and cut off at some lengths.
     func readDamaged(
         _ bytes: [UInt8],
         bytes places: some Sequence<Int>,
@@ -107,6 +107,18 @@ extension ImageScratch {
                 damaged[place] = value
                 try readDamaged(damaged, type)
             }
+        }
+        let seed = UInt64.random(in: 0...UInt64.max)
+        print("damaged \(type.format): seed \(seed)")
+        var generator = SeededGenerator(seed: seed)
+        let candidates = Array(places)
+        for _ in 0..<300 {
+            var damaged = bytes
+            for _ in 0..<Int.random(in: 2...8, using: &generator) {
+                let place = candidates[Int.random(in: 0..<candidates.count, using: &generator)]
+                damaged[place] = UInt8.random(in: 0...255, using: &generator)
+            }
+            try readDamaged(damaged, type)
         }
         for length in lengths { try readDamaged(Array(bytes[..<length]), type) }
     }
