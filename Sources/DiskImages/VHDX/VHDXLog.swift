@@ -21,16 +21,18 @@ struct VHDXLog {
 
     private static let sectorSize = 4096
     /// The log is in memory whole; Hyper-V and QEMU make it 1 MiB.
-    private static let maximumLength: UInt32 = 16 << 20
+    private static let maximumLength: UInt32 = 8 << 20
     /// How often each byte may be read, on average: more is nothing but an attempt to keep us busy.
     private static let maximumVisits = 16
+    /// A log has a sector for nearly each change; only zeros come without.
+    private static let maximumWriteCount = 1 << 16
 
     private var writes: [Write] = []
 
     /// Reads the log; nothing is in it where its entries are of an earlier one.
     init(_ file: ImageFile, _ header: VHDXHeader) throws(StorageError) {
         guard header.logLength <= Self.maximumLength else {
-            throw file.unsupported("a log of \(header.logLength) bytes is larger than 16 MiB", at: header.logOffset)
+            throw file.unsupported("a log of \(header.logLength) bytes is larger than 8 MiB", at: header.logOffset)
         }
         guard header.logLength > 0 else { return }
         let log = try file.bytes(at: header.logOffset, count: Int(header.logLength), "its log")
@@ -42,6 +44,9 @@ struct VHDXLog {
                 )
             }
             try writes.append(contentsOf: Self.writes(entry))
+            guard writes.count <= Self.maximumWriteCount else {
+                throw file.unsupported("its log has more than \(Self.maximumWriteCount) changes", at: header.logOffset)
+            }
         }
     }
 
@@ -58,8 +63,11 @@ struct VHDXLog {
         while start < UInt64(log.count) {
             var sequence: [Entry] = []
             var head = start
+            var length: UInt64 = 0
             while let entry = try entry(log, at: head, header.logGUID, &budget) {
                 if let last = sequence.last, entry.sequenceNumber != last.sequenceNumber &+ 1 { break }
+                length += entry.length
+                guard length <= UInt64(log.count) else { break }
                 sequence.append(entry)
                 head = (head + entry.length) % UInt64(log.count)
             }
@@ -161,11 +169,23 @@ struct VHDXLog {
 
     /// Puts what was logged into bytes that were read at an offset.
     func apply(to bytes: inout [UInt8], at offset: UInt64) {
+        let size = UInt64(Self.sectorSize)
         let range = offset..<offset + UInt64(bytes.count)
-        for write in writes where write.range.overlaps(range) {
-            let part = write.range.clamped(to: range)
-            for position in part {
-                bytes[Int(position - offset)] = write.bytes?[Int(position - write.range.lowerBound)] ?? 0
+        let sectors = range.lowerBound / size..<(range.upperBound + size - 1) / size
+        // The newest change of a sector counts, so that each is changed once.
+        var isOpen = [Bool](repeating: true, count: sectors.count)
+        for write in writes.reversed() where write.range.overlaps(range) {
+            let changed = (write.range.lowerBound / size..<write.range.upperBound / size).clamped(to: sectors)
+            for sector in changed where isOpen[Int(sector - sectors.lowerBound)] {
+                isOpen[Int(sector - sectors.lowerBound)] = false
+                let part = (sector * size..<(sector + 1) * size).clamped(to: range)
+                let target = Int(part.lowerBound - offset)..<Int(part.upperBound - offset)
+                let source = Int(part.lowerBound - sector * size)
+                if let data = write.bytes {
+                    bytes.replaceSubrange(target, with: data[source..<source + target.count])
+                } else {
+                    bytes.replaceSubrange(target, with: repeatElement(0, count: target.count))
+                }
             }
         }
     }

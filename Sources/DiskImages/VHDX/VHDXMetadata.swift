@@ -8,8 +8,11 @@ struct VHDXMetadata {
     static let blockSizes: ClosedRange<UInt64> = 1 << 20...256 << 20
     private static let itemsOffset = 64 << 10
     private static let maximumItemCount: UInt16 = 2047
-    /// A locator has a handful of paths.
-    private static let maximumLocatorLength: UInt32 = 64 << 10
+    /// A locator has a handful of paths, each of a length that 16 bits hold.
+    private static let maximumLocatorLength: UInt32 = 256 << 10
+    private static let maximumLocatorEntryCount: UInt16 = 64
+    /// In the order in which a parent is looked for ([MS-VHDX] 2.6.2.6.3).
+    private static let pathKeys = ["relative_path", "volume_path", "absolute_win32_path"]
 
     private enum Item {
         static let fileParameters = MicrosoftGUID(0xCAA1_6737, 0xFA36, 0x4D43, 0xB3B6_33F0_AA44_E76B)
@@ -130,20 +133,24 @@ struct VHDXMetadata {
         }
     }
 
-    /// The first path of those in which a parent is looked for ([MS-VHDX] 2.6.2.6.3).
+    /// The path by which the parent is looked for first.
     private static func parentName(_ items: Items, _ file: ImageFile) throws(StorageError) -> String {
         let (offset, length) = try items.item(Item.parentLocator)
         guard length >= 20, length <= maximumLocatorLength else {
-            throw file.damaged("a parent locator of \(length) bytes is not between 20 and 65536", at: offset)
+            throw file.damaged("a parent locator of \(length) bytes is not between 20 bytes and 256 KiB", at: offset)
         }
         let bytes = try items.bytes(Item.parentLocator, count: length, "the parent locator")
         let count = try bytes.littleEndian(UInt16.self, at: 18)
+        guard count <= maximumLocatorEntryCount else {
+            throw file.damaged("a parent locator has \(count) entries, more than 64", at: offset)
+        }
         var paths: [String: String] = [:]
         for entry in stride(from: 20, to: 20 + Int(count) * 12, by: 12) {
             let key = try text(bytes, at: entry, lengthAt: entry + 8, file, offset)
+            guard pathKeys.contains(key), paths[key] == nil else { continue }
             paths[key] = try text(bytes, at: entry + 4, lengthAt: entry + 10, file, offset)
         }
-        for key in ["relative_path", "volume_path", "absolute_win32_path"] {
+        for key in pathKeys {
             if let path = paths[key], !path.isEmpty { return path.withSlashes }
         }
         throw file.damaged("its parent locator has no path", at: offset)

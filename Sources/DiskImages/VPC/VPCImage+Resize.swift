@@ -72,7 +72,7 @@ extension VPCImage: ResizableImage {
 
     // MARK: Fixed disks
 
-    /// There is a whole footer at the file's end at every moment.
+    /// There is a whole footer at the file's end at every moment; a crash may leave the old one where zeros should be, in what is new.
     private func resizeFixed(_ footer: VHDFooter, cancellation: Cancellation) throws(StorageError) {
         let end = file.size - UInt64(VHDFooter.byteCount)
         let size = footer.virtualSize
