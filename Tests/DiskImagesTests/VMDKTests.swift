@@ -494,6 +494,16 @@ struct VMDKTests {
         tracked[4] = 3
         try scratch.write(tracked, to: "tracked.vmdk")
         #expect(try refusal("tracked.vmdk", 20 << 20)?.code == .notSupported)
+        // The rest of the last grain would be written to.
+        try scratch.run("qemu-img", ["create", "-q", "-f", "vmdk", "cut.vmdk", "1049088"])
+        let cut = try [UInt8](Data(contentsOf: URL(fileURLWithPath: scratch.path("cut.vmdk"))))
+        for sector in [5, 1 << 30] as [UInt32] {
+            var bytes = cut
+            // Entry 16 of the only table, behind its directory at sector 26.
+            bytes.store(littleEndian: sector, at: 27 * 512 + 16 * 4)
+            try scratch.write(bytes, to: "cut.vmdk")
+            #expect(try refusal("cut.vmdk", 20 << 20)?.code == .damagedImage)
+        }
         try scratch.run("qemu-img", ["create", "-q", "-f", "vmdk", "base.vmdk", "20M"])
         try scratch.run(
             "qemu-img",
@@ -576,10 +586,10 @@ struct VMDKTests {
         creation.subformat = subformat
         try fill(creation, pattern, size)
         let whole = try [UInt8](Data(contentsOf: URL(fileURLWithPath: scratch.path("disk.vmdk"))))
-        let ends = whole.count - min(whole.count, 2048)..<whole.count
+        // Header and descriptor, both directories with the tables' beginnings, and the footer.
+        let places = [0..<1024, 21 * 512..<22 * 512 + 80, 26 * 512..<27 * 512 + 80, whole.count - 2048..<whole.count]
         var described = 0
-        func use(_ bytes: [UInt8]) throws {
-            try scratch.write(bytes, to: "damaged.vmdk")
+        func use() throws {
             let file = try scratch.open("damaged.vmdk")
             if (try? VMDKImage.describe(file)) != nil { described += 1 }
             do {
@@ -599,27 +609,29 @@ struct VMDKTests {
                 _ = try? image.validateResize(to: 512)
             } catch is StorageError {}
         }
-        for offset in Array(0..<min(1024, whole.count)) + Array(ends) {
-            for value in [0, 0xFF] as [UInt8] where whole[offset] != value {
-                var bytes = whole
-                bytes[offset] = value
-                try use(bytes)
-            }
+        func use(changing changes: [Int: UInt8]) throws {
+            let target = try OpenFile(scratch.path("damaged.vmdk"), .readWrite)
+            for (offset, value) in changes { try target.write([value], 0..<1, at: UInt64(offset)) }
+            try use()
+            for offset in changes.keys { try target.write(whole, offset..<offset + 1, at: UInt64(offset)) }
+        }
+        try scratch.write(whole, to: "damaged.vmdk")
+        for offset in Set(places.joined()) where whole.indices.contains(offset) {
+            for value in [0, 0xFF] as [UInt8] where whole[offset] != value { try use(changing: [offset: value]) }
         }
         #expect(described > 0)
+        for _ in 0..<300 {
+            var changes: [Int: UInt8] = [:]
+            for _ in 0..<8 {
+                changes[Int(random.next() % UInt64(min(whole.count, 22000)))] = UInt8(truncatingIfNeeded: random.next())
+            }
+            try use(changing: changes)
+        }
         for length in [0, 1, 3, 4, 71, 79, 511, 512, 513, 600, 1024, 4096, 10751, 10752, 11264, 65535, 65536] + [
             whole.count - 1536, whole.count - 1024, whole.count - 512, whole.count - 1,
         ] where length >= 0 && length < whole.count {
-            try use(Array(whole[..<length]))
-        }
-        // Several at once.
-        for _ in 0..<300 {
-            var bytes = whole
-            for _ in 0..<8 {
-                let offset = Int(random.next() % UInt64(min(whole.count, 22000)))
-                bytes[offset] = UInt8(truncatingIfNeeded: random.next())
-            }
-            try use(bytes)
+            try scratch.write(Array(whole[..<length]), to: "damaged.vmdk")
+            try use()
         }
     }
 

@@ -138,7 +138,10 @@ extension VMDKHeader {
     var isCompressed: Bool { compression == 1 }
     var hasMarkers: Bool { flags & Flags.markers != 0 }
     var hasZeroedGrains: Bool { flags & Flags.zeroedGrains != 0 }
-    var hasRedundantTables: Bool { flags & Flags.redundantTables != 0 && redundantDirectoryOffset != 0 }
+    var hasRedundantTables: Bool {
+        flags & Flags.redundantTables != 0 && redundantDirectoryOffset != 0
+            && redundantDirectoryOffset != directoryOffset
+    }
 
     /// The number of sectors that hold some bytes.
     static func sectors(of bytes: UInt64) -> UInt64 { quotient(bytes, sectorSize) }

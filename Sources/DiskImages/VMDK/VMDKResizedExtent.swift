@@ -11,6 +11,9 @@ struct VMDKResizedExtent {
     /// Where the new tables begin: the first copy's, and the second's.
     private var newTables: [UInt64] = []
 
+    /// The place of the last grain, of which the disk's old end leaves a rest.
+    private var cutGrain: UInt64?
+
     private var oldHeader: VMDKHeader { extent.header }
     private var file: ImageFile { extent.file }
 
@@ -21,6 +24,7 @@ struct VMDKResizedExtent {
         header.capacity = sectors
         fileSize = extent.file.size
         if sectors < oldHeader.capacity { try validateShrinking() }
+        if sectors > oldHeader.capacity { cutGrain = try findCutGrain() }
         guard header.tableCount > oldHeader.tableCount else { return }
         // Grains begin at multiples of their size; the last one can reach behind the end of a file that ends elsewhere.
         var end = Self.aligned(VMDKHeader.sectors(of: fileSize), to: header.grainSectors)
@@ -88,39 +92,50 @@ struct VMDKResizedExtent {
     /// Writes a directory where it moved, or what is new of it.
     private func write(_ entries: [UInt32], _ old: UInt64, _ new: UInt64, _ tables: UInt64) throws(StorageError) {
         // Below 2^32 sectors, as was looked at.
-        let added = (0..<header.tableCount - oldHeader.tableCount)
-            .map {
-                UInt32(truncatingIfNeeded: tables + $0 * header.tableSectors)
-            }
+        let count = header.tableCount - oldHeader.tableCount
+        let added = (0..<count).map { UInt32(truncatingIfNeeded: tables + $0 * header.tableSectors) }
         let isMoved = old != new
         let bytes = [UInt8](littleEndian: isMoved ? entries + added : added)
         let offset = new * VMDKHeader.sectorSize + (isMoved ? 0 : UInt64(entries.count) * 4)
         try file.file.write(bytes, 0..<bytes.count, at: offset)
     }
 
-    /// Makes the rest of the last grain, and the last table's entries behind it, nothing: they would show now.
-    private func clearBehindOldEnd() throws(StorageError) {
-        guard let last = extent.directory.indices.last else { return }
-        let count = extent.entryCount(of: last)
-        let sector = extent.directory[last]
-        if sector != 0 {
-            let entries = try extent.entries(at: sector, of: last)
-            try clear(entries, from: count, at: sector)
-            let rest = oldHeader.capacity % header.grainSectors
-            if rest > 0, extent.grain(entries[count - 1]) == .data {
-                let zeros = [UInt8](repeating: 0, count: Int((header.grainSectors - rest) * VMDKHeader.sectorSize))
-                let offset = (UInt64(entries[count - 1]) + rest) * VMDKHeader.sectorSize
-                try file.file.write(zeros, 0..<zeros.count, at: offset)
-            }
+    private func findCutGrain() throws(StorageError) -> UInt64? {
+        guard oldHeader.capacity % header.grainSectors > 0, let last = extent.directory.indices.last,
+            extent.directory[last] != 0
+        else { return nil }
+        let entries = try extent.entries(at: extent.directory[last], of: last)
+        let entry = entries[extent.entryCount(of: last) - 1]
+        guard extent.grain(entry) == .data else { return nil }
+        let place = UInt64(entry)
+        // It is written to: neither what is no grain nor far behind the file's end.
+        guard place >= header.overhead, place < VMDKHeader.sectors(of: file.size) else {
+            throw file.damaged(
+                "its last grain lies at sector \(place), where none can be",
+                at: UInt64(extent.directory[last]) * VMDKHeader.sectorSize
+            )
         }
-        guard header.hasRedundantTables else { return }
-        let redundant = try VMDKSparseExtent.directory(at: oldHeader.redundantDirectoryOffset, file, oldHeader)
-        if redundant[last] != 0 {
-            try clear(extent.entries(at: redundant[last], of: last), from: count, at: redundant[last])
-        }
+        return place
     }
 
-    private func clear(_ entries: [UInt32], from count: Int, at sector: UInt32) throws(StorageError) {
+    /// Makes the rest of the last grain, and the last table's entries behind it, nothing: they would show now.
+    private func clearBehindOldEnd() throws(StorageError) {
+        if let cutGrain {
+            let rest = oldHeader.capacity % header.grainSectors
+            let zeros = [UInt8](repeating: 0, count: Int((header.grainSectors - rest) * VMDKHeader.sectorSize))
+            try file.file.write(zeros, 0..<zeros.count, at: (cutGrain + rest) * VMDKHeader.sectorSize)
+        }
+        guard let last = extent.directory.indices.last else { return }
+        try clearTable(extent.directory[last], last)
+        guard header.hasRedundantTables else { return }
+        let redundant = try VMDKSparseExtent.directory(at: oldHeader.redundantDirectoryOffset, file, oldHeader)
+        try clearTable(redundant[last], last)
+    }
+
+    private func clearTable(_ sector: UInt32, _ index: Int) throws(StorageError) {
+        guard sector != 0 else { return }
+        let entries = try extent.entries(at: sector, of: index)
+        let count = extent.entryCount(of: index)
         guard entries[count...].contains(where: { $0 != 0 }) else { return }
         let zeros = [UInt8](repeating: 0, count: (entries.count - count) * 4)
         let offset = UInt64(sector) * VMDKHeader.sectorSize + UInt64(count) * 4
