@@ -46,32 +46,47 @@ extension ImageScratch {
         }
     }
 
-    /// Makes an image whose content is that of a raw file.
+    /// Makes an image whose content is that of a raw file; what follows each other is written at once.
     func convert(_ raw: String, to creation: ImageCreation) throws {
         let source = try open(raw)
         let writer = try creation.writer(to: makeFile(creation.name), makeFile: makeFile)
-        let compressing = writer as? any CompressingImageWriter
+        /// What is to be written next: zeros, or data.
+        var run: (range: Range<UInt64>, isZero: Bool) = (0..<0, true)
+        func flush() throws {
+            guard !run.range.isEmpty else { return }
+            if run.isZero { return try writer.zero(run.range) }
+            var end = run.range.lowerBound
+            for place in try writer.place(run.range) {
+                #expect(place.range.lowerBound == end)
+                end = place.range.upperBound
+                let bytes = try source.file.read(count: Int(end - place.range.lowerBound), at: place.range.lowerBound)
+                try place.file.file.write(bytes, 0..<bytes.count, at: place.offset)
+            }
+            #expect(end == run.range.upperBound)
+        }
         var position: UInt64 = 0
         while position < source.size {
             let end = min(position + writer.unit, source.size)
             let bytes = try source.file.read(count: Int(end - position), at: position)
-            if bytes.allSatisfy({ $0 == 0 }) {
-                try writer.zero(position..<end)
-            } else if let compressing, let codec = compressing.codec,
+            let isZero = bytes.allSatisfy { $0 == 0 }
+            if !isZero, let compressing = writer as? any CompressingImageWriter, let codec = compressing.codec,
                 let unit = codec.compress(
                     bytes + [UInt8](repeating: 0, count: Int(writer.unit) - bytes.count),
                     limit: Int(writer.unit) - 1
                 )
             {
+                try flush()
                 try compressing.write(compressed: unit, at: position)
+                run = (end..<end, true)
+            } else if run.isZero == isZero {
+                run.range = run.range.lowerBound..<end
             } else {
-                for place in try writer.place(position..<end) {
-                    let part = Int(place.range.lowerBound - position)..<Int(place.range.upperBound - position)
-                    try place.file.file.write(bytes, part, at: place.offset)
-                }
+                try flush()
+                run = (position..<end, isZero)
             }
             position = end
         }
+        try flush()
         try writer.finish()
     }
 
@@ -127,6 +142,21 @@ extension ImageScratch {
                 try tryAll(name, as: format)
             }
             try file.file.write(byte, 0..<1, at: UInt64(offset))
+        }
+    }
+
+    /// Damages the header and the tables at random, and tries all that can be done with the image.
+    func tryRandomDamage(_ name: String, _ range: Range<UInt64>, as format: ImageFormat, seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        let file = try open(name, writable: true)
+        for _ in 0..<400 {
+            let offset = UInt64.random(in: range, using: &generator)
+            let before = try file.file.read(count: Int.random(in: 1...8, using: &generator), at: offset)
+            let values: [UInt8] = [0, 1, 2, 0x7F, 0x80, 0xFE, 0xFF, .random(in: 0...255, using: &generator)]
+            let bytes = before.map { values.randomElement(using: &generator) ?? $0 }
+            try file.file.write(bytes, 0..<bytes.count, at: offset)
+            try tryAll(name, as: format)
+            try file.file.write(before, 0..<before.count, at: offset)
         }
     }
 

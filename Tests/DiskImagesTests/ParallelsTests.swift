@@ -121,6 +121,13 @@ struct ParallelsTests {
         #expect(try image.extent(at: 3 << 20).range == 2 << 20..<10 << 20)
     }
 
+    @Test func randomDamageIsFoundOrPassedOver() throws {
+        let seed = ImageScratch.newSeed()
+        try scratch.run("qemu-img", ["create", "-f", "parallels", "a", "10M"])
+        try scratch.run("qemu-io", ["-f", "parallels", "-c", "write -P 7 0 3M", "a"])
+        try scratch.tryRandomDamage("a", 0..<110, as: .parallels, seed: seed)
+    }
+
     @Test func hostileHeadersAreRefused() throws {
         try scratch.run("qemu-img", ["create", "-f", "parallels", "a", "10M"])
         try scratch.run("qemu-io", ["-f", "parallels", "-c", "write -P 7 0 3M", "a"])

@@ -209,6 +209,13 @@ struct QCOWTests {
         return bytes
     }
 
+    @Test func randomDamageIsFoundOrPassedOver() throws {
+        let seed = ImageScratch.newSeed()
+        try scratch.makePattern("raw", size: 3 << 20, seed: 2)
+        try convert(["-c", "raw", "a"])
+        try scratch.tryRandomDamage("a", 0..<8192, as: .qcow, seed: seed)
+    }
+
     @Test func hostileHeadersAreRefused() throws {
         try scratch.run("qemu-img", ["create", "-f", "raw", "base", "8M"])
         try scratch.makePattern("raw", size: 3 << 20, seed: 2)

@@ -104,6 +104,15 @@ struct QEDTests {
         #expect(text.contains("\"leaks\": 100"))
     }
 
+    @Test func randomDamageIsFoundOrPassedOver() throws {
+        let seed = ImageScratch.newSeed()
+        try scratch.run("qemu-img", ["create", "-f", "qed", "a", "1G"])
+        try scratch.run("qemu-io", ["-f", "qed", "-c", "write -P 7 0 192k", "-c", "write -P 8 512M 64k", "a"])
+        try scratch.tryRandomDamage("a", 0..<64, as: .qed, seed: seed)
+        try scratch.tryRandomDamage("a", 65536..<65552, as: .qed, seed: seed)
+        try scratch.tryRandomDamage("a", 327_680..<327_712, as: .qed, seed: seed)
+    }
+
     @Test func hostileHeadersAreRefused() throws {
         try scratch.run("qemu-img", ["create", "-f", "raw", "base", "8M"])
         try scratch.run("qemu-img", ["create", "-f", "qed", "-b", "base", "-F", "raw", "a"])

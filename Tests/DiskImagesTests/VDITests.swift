@@ -181,6 +181,51 @@ struct VDITests {
         #expect(after || sizes.new <= sizes.old + (2 << 20))
     }
 
+    @Test(arguments: ["off", "on"]) func untilTheHeaderIsWrittenTheOldDiskIsRead(isStatic: String) throws {
+        let seed = ImageScratch.newSeed()
+        try scratch.makePattern("raw", size: 30 << 20, seed: seed, runs: 40)
+        try scratch.run("qemu-img", ["convert", "-O", "vdi", "-o", "static=\(isStatic)", "-f", "raw", "raw", "a"])
+        let header = try scratch.open("a").file.read(count: 512, at: 0)
+        try scratch.resize("a", to: 600 << 30)
+        // The map has found a place of its own, and first blocks have made it.
+        let grown = try scratch.open("a").file.read(count: 512, at: 0)
+        #expect(grown[340..<348] != header[340..<348])
+        try scratch.patch("a", at: 0, header)
+        try scratch.expectContent(of: scratch.image("a"), isIn: "raw")
+        try scratch.run("qemu-img", ["compare", "-F", "vdi", "-f", "raw", "raw", "a"])
+        // Who goes on from there grows it too.
+        try scratch.resize("a", to: 600 << 30)
+        try scratch.run("qemu-img", ["check", "-f", "vdi", "a"])
+        let image = try scratch.image("a")
+        let expected = try scratch.open("raw").file.read(count: 30 << 20, at: 0)
+        let isSame = try scratch.content(image, 0..<34 << 20) == expected + [UInt8](repeating: 0, count: 4 << 20)
+        #expect(isSame)
+    }
+
+    @Test func whatLiesBehindTheBlocksIsNotRead() throws {
+        var creation = ImageCreation(format: .vdi, name: "a", virtualSize: 2 << 20)
+        creation.subformat = "static"
+        try scratch.make(creation)
+        try scratch.patch("a", at: 3 << 20, [1, 2, 3])
+        try scratch.resize("a", to: 5 << 20)
+        #expect(try scratch.open("a").size == 6 << 20)
+        let isZero = try scratch.content(scratch.image("a"), 0..<5 << 20).allSatisfy { $0 == 0 }
+        #expect(isZero)
+    }
+
+    @Test func whoGivesUpLeavesTheImageAsItWas() throws {
+        let seed = ImageScratch.newSeed()
+        try scratch.makePattern("raw", size: 5 << 20, seed: seed)
+        try scratch.run("qemu-img", ["convert", "-O", "vdi", "-f", "raw", "raw", "a"])
+        try scratch.run("cp", ["a", "b"])
+        let image = try #require(scratch.image("a", writable: true) as? any ResizableImage)
+        let cancellation = Cancellation()
+        cancellation.cancel()
+        let error = #expect(throws: StorageError.self) { try image.resize(to: 1 << 40, cancellation: cancellation) }
+        #expect(error?.code == .cancelled)
+        try scratch.run("cmp", ["a", "b"])
+    }
+
     @Test func whatShrinksAndGrowsReadsAsZerosThere() throws {
         let seed = ImageScratch.newSeed()
         try scratch.makePattern("raw", size: 8 << 20, seed: seed, runs: 80)
@@ -257,6 +302,37 @@ struct VDITests {
         let error = #expect(throws: StorageError.self) { try scratch.image("a") }
         #expect(error?.code == .notSupported)
         #expect(error?.message.contains(name) == true)
+    }
+
+    @Test(arguments: ["off", "on"]) func randomDamageIsFoundOrPassedOver(isStatic: String) throws {
+        let seed = ImageScratch.newSeed()
+        try scratch.run("qemu-img", ["create", "-f", "vdi", "-o", "static=\(isStatic)", "a", "5M"])
+        try scratch.run("qemu-io", ["-f", "vdi", "-c", "write -P 1 1M 2M", "a"])
+        try scratch.tryRandomDamage("a", 64..<536, as: .vdi, seed: seed)
+        // Its size cannot be changed, or it can, and nothing traps.
+        var generator = SeededGenerator(seed: seed)
+        for _ in 0..<60 {
+            try scratch.run("cp", ["a", "b"])
+            for _ in 0..<2 {
+                let field = [68, 76, 340, 344, 368, 372, 384, 388, 512, 516, 520, 524, 528]
+                    .randomElement(
+                        using: &generator
+                    )
+                let value: UInt32 =
+                    [
+                        0, 1, 2, 3, 5, 512, 1024, 1 << 20, UInt32(Int32.max), .max - 2, .max - 1, .max,
+                    ]
+                    .randomElement(using: &generator) ?? 0
+                try scratch.patch("b", at: UInt64(field ?? 0), Self.littleEndian(value))
+            }
+            for size in [3 << 20, 5 << 20, 400 << 20] as [UInt64] {
+                guard let image = try? scratch.image("b", writable: true) as? any ResizableImage else { continue }
+                do throws(StorageError) {
+                    try image.resize(to: size, cancellation: Cancellation())
+                    #expect(try VDIImage.describe(scratch.open("b")).virtualSize.bytes == size)
+                } catch {}
+            }
+        }
     }
 
     @Test func hostileHeadersAreRefused() throws {

@@ -11,8 +11,10 @@ struct VDIResize {
     private var new: VDIHeader
     /// How many blocks of the disk stay.
     private let keptCount: UInt64
-    /// The number of blocks in the file; those that are cut off do not count.
+    /// The number of blocks in the file, by the old header; those that are cut off do not count.
     private var usedCount: UInt64
+    /// The same by the new header: the number of the first block that is added.
+    private var newUsedCount: UInt64 = 0
     /// By how many blocks the data begins later.
     private var shift: UInt64 = 0
     /// The blocks that make room for the map: their index, and their number.
@@ -66,6 +68,8 @@ struct VDIResize {
         var seen = UnitSet()
         var cutCount: UInt64 = 0
         var lowestCut = UInt64.max
+        /// The end of those that are not moved.
+        var end: UInt64 = 0
         for index in 0..<old.blockCount {
             if index % ImageTable<UInt32>.partLength == 0 { try cancellation.check() }
             let entry = try image.map.entry(at: index)
@@ -80,6 +84,8 @@ struct VDIResize {
                 lowestCut = min(lowestCut, number)
             } else if number < shift {
                 moved.append((index, number))
+            } else {
+                end = max(end, number + 1)
             }
         }
         // The numbers of new blocks follow from it.
@@ -99,7 +105,10 @@ struct VDIResize {
             }
             usedCount = lowestCut
         }
-        new.allocatedCount = usedCount
+        if let last = moved.map(\.number).max() { end = max(end, target(of: last) + 1) }
+        // Where a move was begun once, numbers are free, and those from the new beginning on are in use again.
+        newUsedCount = shift == 0 ? usedCount : max(end, shift) - shift
+        new.allocatedCount = newUsedCount
         if new.kind == .static { new.allocatedCount += new.blockCount - keptCount }
     }
 
@@ -115,11 +124,11 @@ struct VDIResize {
     private func shrink() throws(StorageError) {
         try write(new)
         try file.file.synchronizeData()
+        // The disk has its new size; that the file is smaller too, and forgets what was cut off, is not worth a failure.
         if new.allocatedCount < old.allocatedCount {
-            try file.file.setSize(ByteCount(min(file.size, place(of: new.allocatedCount, new))))
+            try? file.file.setSize(ByteCount(min(file.size, place(of: new.allocatedCount, new))))
         }
-        try clear(behind: new.virtualSize)
-        try file.file.synchronizeData()
+        try? clear(behind: new.virtualSize)
     }
 
     private func grow(_ cancellation: Cancellation) throws(StorageError) {
@@ -127,8 +136,13 @@ struct VDIResize {
         try moveBlocks(cancellation)
         let size = try file.file.contentSize()
         do throws(StorageError) {
-            let end = new.kind == .static ? place(of: new.allocatedCount, new) : new.dataOffset
-            try file.file.setSize(ByteCount(max(size, end)))
+            if new.kind == .static {
+                // What lies there is nobody's, and is not to be read.
+                try file.file.setSize(ByteCount(min(size, place(of: newUsedCount, new))))
+                try file.file.setSize(ByteCount(place(of: new.allocatedCount, new)))
+            } else {
+                try file.file.setSize(ByteCount(max(size, new.dataOffset)))
+            }
             try writeMap(cancellation)
             try file.file.synchronizeData()
         } catch {
@@ -221,7 +235,7 @@ struct VDIResize {
         }
         if new.kind == .static {
             for index in keptCount..<new.blockCount {
-                try map.set(index - first, to: UInt32(usedCount + index - keptCount))
+                try map.set(index - first, to: UInt32(newUsedCount + index - keptCount))
             }
         }
         try map.finish()
