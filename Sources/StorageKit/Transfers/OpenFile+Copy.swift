@@ -41,7 +41,7 @@ extension OpenFile {
         _ control: TransferControl
     ) throws(StorageError) {
         var position = range.lowerBound
-        var isByKernel = true
+        var isByKernel = isOnSharingFilesystem
         while position < range.upperBound {
             try control.cancellation.check()
             let rest = range.upperBound - position

@@ -145,7 +145,7 @@ extension OpenFile {
         var position = range.lowerBound
         while position < range.upperBound {
             let phase = Int(position % UInt64(patternLength))
-            let count = Int(min(range.upperBound - position, UInt64(TransferControl.bufferSize)))
+            let count = Int(min(range.upperBound - position, UInt64(WipePass.bufferSize)))
             try body(phase..<phase + count, position)
             position += UInt64(count)
         }
@@ -153,12 +153,15 @@ extension OpenFile {
 }
 
 extension WipePass {
+    /// What is written at once: two of these are held while a pass is verified.
+    fileprivate static let bufferSize = 1 << 20
+
     /// What is written: a pattern with enough behind its end to begin at any of its bytes.
     fileprivate func buffer() throws(StorageError) -> [UInt8] {
         guard case .pattern(let pattern) = self else {
-            return [UInt8](repeating: 0, count: TransferControl.bufferSize)
+            return [UInt8](repeating: 0, count: WipePass.bufferSize)
         }
-        let count = TransferControl.bufferSize + pattern.count
+        let count = WipePass.bufferSize + pattern.count
         return (0..<count).map { pattern[$0 % pattern.count] }
     }
 }

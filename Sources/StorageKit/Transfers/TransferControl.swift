@@ -12,7 +12,7 @@ package struct TransferControl: Sendable {
     static let patience: Int32 = 100
 
     /// What is moved between two looks: large enough for the disk, small enough to stop soon and to leave memory alone.
-    static let bufferSize = 1 << 20
+    static let bufferSize = 4 << 20
 
     /// What the kernel moves by itself between two looks.
     static let kernelStep: UInt64 = 8 << 20
