@@ -39,8 +39,9 @@ extension OpenFile {
         } == BTRFS_SUPER_MAGIC
     }
 
-    /// Whether the file system lets files share extents, or its server copies them: there the kernel copies best. Elsewhere
-    /// its copies take longer than reads and writes of a few MiB (measured on ext4).
+    /// Whether the file system lets files share extents, or its server copies them.
+    ///
+    /// There the kernel copies best; elsewhere its copies take longer than reads and writes of a few MiB (measured on ext4).
     ///
     /// The corresponding C function is `fstatfs`.
     package var isOnSharingFilesystem: Bool {

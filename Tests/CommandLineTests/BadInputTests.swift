@@ -121,7 +121,7 @@ struct BadInputTests {
         ("vol-create-as images ../x 1M", "volume name '../x' cannot be used"),
         ("vol-create-as images exists 1M", "has a volume 'exists' already"),
         ("vol-create-as images v 1M --format floppy", "volume format 'floppy' is not known"),
-        ("vol-create-as images v 1M --backing-vol exists", "volumes with a backing file cannot be made"),
+        ("vol-create-as images v 1M --backing-vol exists", "an image of format 'raw' has no backing file"),
         ("vol-create-as stopped v 1M", "pool 'stopped' is not running; start it first"),
         ("vol-create-as absent v 1M", "there is no pool 'absent'"),
         ("vol-create images @/absent.xml", "absent.xml': no such file or directory"),

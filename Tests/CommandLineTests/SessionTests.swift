@@ -36,6 +36,7 @@ struct SessionTests {
                 Type:           file
                 Capacity:       10.00 GiB
                 Allocation:     0.00 B
+                Format:         raw (declared)
 
 
                 """

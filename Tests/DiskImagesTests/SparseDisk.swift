@@ -103,18 +103,13 @@ extension ImageScratch {
         return check
     }
 
-    func resize(_ name: String, to size: UInt64) throws {
-        let image = try #require(image(name, writable: true) as? any ResizableImage)
-        try image.validateResize(to: size)
-        try image.resize(to: size, cancellation: Cancellation())
-    }
-
     /// Makes copies of an image whose change was interrupted after each step.
     ///
     /// - Parameters:
     ///   - steps: The ranges of the changed file that were written, in order.
     ///   - body: Looks at the copy.
-    func interrupt(_ before: String, _ after: String, _ steps: [Range<UInt64>], _ body: (String) throws -> Void) throws {
+    func interrupt(_ before: String, _ after: String, _ steps: [Range<UInt64>], _ body: (String) throws -> Void) throws
+    {
         try run("cp", ["--sparse=always", before, "interrupted"])
         for step in steps {
             let bytes = try read(after, at: step.lowerBound, count: Int(step.upperBound - step.lowerBound))

@@ -150,7 +150,7 @@ struct StorageManagerTests {
         #expect(capabilities.map(\.kind) == PoolKind.allCases)
         let directory = try #require(capabilities.first { $0.kind == .directory })
         #expect(directory.operations == PoolOperation.allCases)
-        #expect(directory.creatableFormats == [.raw])
+        #expect(directory.creatableFormats == [.raw, .bochs, .cow, .qcow, .qcow2, .vdi, .vhdx, .vmdk, .vpc])
         #expect(capabilities.filter(\.isSupported).map(\.kind) == [.directory])
         #expect(capabilities.xml().hasPrefix("<storagepoolCapabilities>\n  <pool type='dir' supported='yes'>\n"))
     }

@@ -35,7 +35,7 @@ extension VMDKImage: CreatableImage {
                 )
             }
         }
-        try validate(name: creation.name)
+        if subformat == .monolithicFlat { try validate(name: creation.name) }
         guard creation.virtualSize > 0 else {
             throw StorageError(
                 .invalidArgument,
@@ -62,9 +62,14 @@ extension VMDKImage: CreatableImage {
         let sectors = VMDKHeader.sectors(of: creation.virtualSize)
         switch subformat(of: creation) {
         case .monolithicSparse:
-            return VMDKSparseWriter(sectors: sectors, name: creation.name, parent: try parent(creation), to: file)
+            return VMDKSparseWriter(
+                sectors: sectors,
+                name: extentName(creation.name),
+                parent: try parent(creation),
+                to: file
+            )
         case .streamOptimized:
-            return VMDKStreamWriter(sectors: sectors, name: creation.name, to: file)
+            return VMDKStreamWriter(sectors: sectors, name: extentName(creation.name), to: file)
         case .monolithicFlat:
             let name = flatName(creation.name)
             return try VMDKFlatWriter(sectors: sectors, name: name, data: makeFile(name), to: file)
@@ -94,6 +99,16 @@ extension VMDKImage: CreatableImage {
                 hint: "it has no quotation marks and control characters, "
                     + "and at most \(VMDKDescriptor.maximumNameLength) bytes"
             )
+        }
+    }
+
+    /// The name of the extent that is the image's own file: a reader knows it, and need not find it by its name.
+    private static func extentName(_ name: String) -> String {
+        do throws(StorageError) {
+            try validate(name: name)
+            return name
+        } catch {
+            return "disk.vmdk"
         }
     }
 

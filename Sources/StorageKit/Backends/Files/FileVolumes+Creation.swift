@@ -71,34 +71,46 @@ extension FileVolumes {
         allocating allocation: ByteCount,
         write: (ImageFile, (String) throws(StorageError) -> ImageFile) throws(StorageError) -> Void
     ) throws(StorageError) -> Volume {
-        let directory = try openDirectory()
-        let mode = definition.permissions.mode ?? Self.defaultMode
-        let parts = VolumeParts()
+        let volumes = try VolumeDirectory(self)
         do throws(StorageError) {
-            var file = try UnfinishedFile.make(in: directory, as: path(of: definition.name))
-            try file.prepare(definition, mode: mode)
-            let record = VolumeRecord(
-                declaredFormat: VolumeFormat(creation.format),
-                declaredBackingPath: creation.backing?.name
-            )
-            try record.write(to: file.file, named: definition.name, in: directory)
-            try write(ImageFile(empty: file.file.duplicate())) { name throws(StorageError) in
-                try parts.make(name, for: definition, mode: mode, in: self)
-            }
-            try file.file.synchronize()
-            try parts.finish()
-            do throws(StorageError) {
-                try file.finish(as: definition.name)
-            } catch {
-                parts.remove()
-                throw error
-            }
+            return try make(definition, creation, in: volumes, write: write)
         } catch {
             if error.code == .exists { throw exists(definition.name) }
-            throw explained(error, definition.name, allocation, in: directory)
+            throw explained(error, definition.name, allocation, in: volumes.directory)
         }
-        try directory.synchronizeChange()
-        return try volume(named: definition.name)
+    }
+
+    private func make(
+        _ definition: VolumeDefinition,
+        _ creation: ImageCreation,
+        in volumes: VolumeDirectory,
+        write: (ImageFile, (String) throws(StorageError) -> ImageFile) throws(StorageError) -> Void
+    ) throws(StorageError) -> Volume {
+        let mode = definition.permissions.mode ?? Self.defaultMode
+        let parts = VolumeParts()
+        var file = try UnfinishedFile.make(in: volumes.directory, as: path(of: definition.name))
+        try file.prepare(definition, mode: mode)
+        let record = VolumeRecord(
+            declaredFormat: VolumeFormat(creation.format),
+            declaredBackingPath: creation.backing?.name
+        )
+        try record.write(to: file.file, named: definition.name, in: volumes.directory)
+        try write(ImageFile(empty: file.file.duplicate())) { name throws(StorageError) in
+            try parts.make(name, for: definition, mode: mode, in: self)
+        }
+        let made = try file.file.duplicate()
+        try file.file.synchronize()
+        try parts.finish()
+        do throws(StorageError) {
+            try file.finish(as: definition.name)
+        } catch {
+            parts.remove()
+            throw error
+        }
+        try volumes.directory.synchronizeChange()
+        // It is not looked for by its name: what is made is made, whatever comes in between.
+        guard let volume = try volumes.read(definition.name, in: made) else { throw notFound(definition.name) }
+        return volume
     }
 
     /// What the document asks of the format.
@@ -131,8 +143,11 @@ extension FileVolumes {
         creation.compatibility = definition.compatibility
         creation.hasLazyRefcounts = definition.features?.contains(.lazyRefcounts) == true
         creation.hasExtendedL2 = definition.features?.contains(.extendedL2) == true
-        creation.compression = definition.compression.map { $0 == .zstd ? .zstd : .deflate }
+        creation.compression = definition.compression.map { compression in
+            compression == .zstd ? .zstd : imageFormat == .vmdk ? .zlib : .deflate
+        }
         creation.backing = backing?.reference
+        creation.backingFile = backing?.file
         return creation
     }
 
@@ -149,10 +164,11 @@ extension FileVolumes {
     /// Looks at a backing file that a volume is to have: it must be there, and readable with all that is below it.
     private func openBacking(
         _ backing: BackingFile
-    ) throws(StorageError) -> (reference: ImageDescription.Backing, size: UInt64) {
+    ) throws(StorageError) -> (reference: ImageDescription.Backing, file: ImageFile, size: UInt64) {
         let opener = try ImageChainOpener(volumes: VolumeDirectory(self))
         let (image, chain) = try opener.declaredBacking(backing.path, format: backing.format?.imageFormat)
-        return (ImageDescription.Backing(name: backing.path, format: image.description.format), chain.virtualSize)
+        let reference = ImageDescription.Backing(name: backing.path, format: image.description.format)
+        return (reference, image.file, chain.virtualSize)
     }
 
     private func checkCanCreate(_ definition: VolumeDefinition) throws(StorageError) {

@@ -44,6 +44,11 @@ final class VolumeDirectory: Sendable {
             volume.problem = "the file cannot be looked into: permission denied"
             return volume
         }
+        return try read(name, in: file)
+    }
+
+    /// The volume of a name that is, or will be, that of a file that is open.
+    func read(_ name: String, in file: consuming OpenFile) throws(StorageError) -> Volume? {
         let status = try file.status()
         // It may have become something else meanwhile.
         guard status.kind == .regular else { return nil }
