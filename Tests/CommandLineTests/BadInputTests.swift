@@ -99,8 +99,8 @@ struct BadInputTests {
             "volume format 'floppy' is not known"
         ),
         (
-            volume("v", "<capacity>1</capacity><target><format type='qcow2'/></target>"),
-            "volumes of format 'qcow2' cannot be made"
+            volume("v", "<capacity>1</capacity><target><format type='dmg'/></target>"),
+            "images of format 'dmg' can be read, and not made"
         ),
         (volume("../x", "<capacity>1</capacity>"), "volume name '../x' cannot be used: it contains '/'"),
         (volume("..", "<capacity>1</capacity>"), "volume name '..' cannot be used"),

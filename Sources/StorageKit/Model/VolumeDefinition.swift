@@ -33,11 +33,17 @@ public struct VolumeDefinition: Hashable, Sendable, Codable {
     /// The volume of which this one holds the differences.
     public var backingFile: BackingFile?
 
-    /// What of an image is set aside; nil is nothing, and of a raw volume what ``allocation`` says. Documents do not have it.
+    /// What of an image is set aside; nil is nothing, and of a raw volume what ``allocation`` says.
+    ///
+    /// Documents do not have it.
     public var preallocation: ImagePreallocation?
-    /// The variety of the format, such as `monolithicFlat` of vmdk; nil is the usual one. Documents do not have it.
+    /// The variety of the format, such as `monolithicFlat` of vmdk; nil is the usual one.
+    ///
+    /// Documents do not have it.
     public var subformat: String?
-    /// How the data of a volume that is copied from another is compressed; nil is not. Documents do not have it.
+    /// How the data of a volume that is copied from another is compressed; nil is not.
+    ///
+    /// Documents do not have it.
     public var compression: ImageCompression?
 
     /// Makes a definition of a volume of a size.

@@ -64,7 +64,9 @@ final class VolumeDirectory: Sendable {
         return found
     }
 
-    /// Adds what the image says of itself. A volume that was made raw is not looked into.
+    /// Adds what the image says of itself.
+    ///
+    /// A volume that was made raw is not looked into.
     private func describe(
         _ volume: inout Volume,
         _ record: VolumeRecord,
