@@ -399,7 +399,7 @@ struct VMDKTests {
             try scratch.run("qemu-img", ["convert", "-f", "raw", "-O", "vmdk", "-o", options, "disk.raw", "disk.vmdk"])
         }
         // Within a table; of a directory's sector; with a new directory; once more; and back to where data ends.
-        let sizes: [UInt64] = [20 << 20, 33 << 20, (4 << 30) + 512, 9 << 30, 200 << 30, 9 << 30, 300 << 30]
+        let sizes: [UInt64] = [20 << 20, 33 << 20, (4 << 30) + 512, 9 << 30, 20 << 30, 9 << 30, 40 << 30]
         for size in sizes {
             try resize("disk.vmdk", to: size)
             try scratch.run("qemu-img", ["resize", "-q", "--shrink", "-f", "raw", "disk.raw", "\(size)"])
@@ -587,7 +587,9 @@ struct VMDKTests {
         try fill(creation, pattern, size)
         let whole = try [UInt8](Data(contentsOf: URL(fileURLWithPath: scratch.path("disk.vmdk"))))
         // Header and descriptor, both directories with the tables' beginnings, and the footer.
-        let places = [0..<1024, 21 * 512..<22 * 512 + 80, 26 * 512..<27 * 512 + 80, whole.count - 2048..<whole.count]
+        let places = [
+            0..<80, 512..<900, 21 * 512..<22 * 512 + 80, 26 * 512..<27 * 512 + 80, whole.count - 2048..<whole.count,
+        ]
         var described = 0
         func use() throws {
             let file = try scratch.open("damaged.vmdk")
