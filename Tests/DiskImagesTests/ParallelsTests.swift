@@ -7,10 +7,7 @@ struct ParallelsTests {
 
     @Test(arguments: [0, 1, 511, (1 << 20) + 1, 10 << 30, 2 << 40] as [UInt64], ["1M", "64k"])
     func whatQEMUMakesIsReadAsItReadsIt(size: UInt64, clusterSize: String) throws {
-        try scratch.run(
-            "qemu-img",
-            ["create", "-f", "parallels", "-o", "cluster_size=\(clusterSize)", "a", "\(size)"]
-        )
+        try scratch.run("qemu-img", ["create", "-f", "parallels", "-o", "cluster_size=\(clusterSize)", "a", "\(size)"])
         let image = try scratch.image("a")
         #expect(image.description.format == .parallels)
         #expect(image.virtualSize == (size + 511) / 512 * 512)

@@ -310,20 +310,17 @@ struct VDITests {
         try scratch.run("qemu-io", ["-f", "vdi", "-c", "write -P 1 1M 2M", "a"])
         try scratch.tryRandomDamage("a", 64..<536, as: .vdi, seed: seed)
         // Its size cannot be changed, or it can, and nothing traps.
+        let fields: [UInt64] = [68, 76, 340, 344, 368, 372, 384, 388, 512, 516, 520, 524, 528]
+        let values: [UInt32] = [
+            0, 1, 2, 3, 5, 512, 1024, 1 << 20, UInt32(Int32.max), .max - 2, .max - 1, .max,
+        ]
         var generator = SeededGenerator(seed: seed)
         for _ in 0..<60 {
             try scratch.run("cp", ["a", "b"])
             for _ in 0..<2 {
-                let field = [68, 76, 340, 344, 368, 372, 384, 388, 512, 516, 520, 524, 528]
-                    .randomElement(
-                        using: &generator
-                    )
-                let value: UInt32 =
-                    [
-                        0, 1, 2, 3, 5, 512, 1024, 1 << 20, UInt32(Int32.max), .max - 2, .max - 1, .max,
-                    ]
-                    .randomElement(using: &generator) ?? 0
-                try scratch.patch("b", at: UInt64(field ?? 0), Self.littleEndian(value))
+                let field = fields.randomElement(using: &generator) ?? 0
+                let value = values.randomElement(using: &generator) ?? 0
+                try scratch.patch("b", at: field, Self.littleEndian(value))
             }
             for size in [3 << 20, 5 << 20, 400 << 20] as [UInt64] {
                 guard let image = try? scratch.image("b", writable: true) as? any ResizableImage else { continue }

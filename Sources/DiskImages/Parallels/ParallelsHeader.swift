@@ -63,10 +63,7 @@ extension ParallelsHeader {
     var imageDescription: ImageDescription {
         var description = ImageDescription(format: .parallels, virtualSize: ByteCount(virtualSize))
         description.version = "2"
-        description.subformat = String(
-            decoding: isExtended ? Self.extendedSignature : Self.signature,
-            as: UTF8.self
-        )
+        description.subformat = String(decoding: isExtended ? Self.extendedSignature : Self.signature, as: UTF8.self)
         description.clusterSize = ByteCount(clusterSize)
         if hasExtension { description.features.append("format_extension") }
         description.isDirty = isInUse

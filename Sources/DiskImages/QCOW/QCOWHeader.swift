@@ -1,6 +1,6 @@
 internal import StorageBase
 
-/// The header of a qcow image, version 1 ("The QCOW Image Format" by M McLoughlin, 2006; `block/qcow.c` of QEMU).
+/// The header of a qcow image, version 1 ("The QCOW Image Format", McLoughlin 2006; `block/qcow.c` of QEMU).
 struct QCOWHeader {
     static let magic: UInt32 = 0x5146_49FB
     static let version: UInt32 = 1

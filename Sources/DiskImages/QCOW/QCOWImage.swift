@@ -1,6 +1,6 @@
 package import StorageBase
 
-/// A QEMU image, version 1 ("The QCOW Image Format" by M McLoughlin, 2006; `block/qcow.c` of QEMU).
+/// A QEMU image, version 1 ("The QCOW Image Format", McLoughlin 2006; `block/qcow.c` of QEMU).
 package final class QCOWImage: DiskImage {
     package static var format: ImageFormat { .qcow }
 

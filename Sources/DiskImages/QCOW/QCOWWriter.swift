@@ -33,10 +33,7 @@ extension QCOWImage: CreatableImage {
             header.l2Bits = 12
         }
         guard creation.virtualSize > 0 else {
-            throw StorageError(
-                .invalidArgument,
-                "an image of format 'qcow' cannot have 0 bytes: at least 1"
-            )
+            throw StorageError(.invalidArgument, "an image of format 'qcow' cannot have 0 bytes: at least 1")
         }
         let limit = QCOWHeader.maximumL1EntryCount * header.l2Coverage
         guard creation.virtualSize <= limit else {
@@ -63,12 +60,7 @@ final class QCOWWriter: CompressingImageWriter {
         self.header = header
         self.file = file
         self.compresses = compresses
-        l1 = ImageTableWriter(
-            to: file,
-            at: header.l1Offset,
-            count: header.l1EntryCount,
-            isBigEndian: true
-        )
+        l1 = ImageTableWriter(to: file, at: header.l1Offset, count: header.l1EntryCount, isBigEndian: true)
         end = header.l1Offset + header.l1EntryCount * 8
     }
 
@@ -130,9 +122,7 @@ final class QCOWWriter: CompressingImageWriter {
         try l2?.table.finish()
         let offset = allocate(header.l2EntryCount * 8)
         try l1.set(index, to: offset)
-        l2 = (
-            index, ImageTableWriter(to: file, at: offset, count: header.l2EntryCount, isBigEndian: true)
-        )
+        l2 = (index, ImageTableWriter(to: file, at: offset, count: header.l2EntryCount, isBigEndian: true))
     }
 
     func finish() throws(StorageError) {

@@ -31,28 +31,19 @@ struct QEDHeader {
         guard clusterSize.nonzeroBitCount == 1,
             Self.clusterBits.contains(clusterSize.trailingZeroBitCount)
         else {
-            throw file.damaged(
-                "clusters of \(clusterSize) bytes are no power of two from 2^12 to 2^26",
-                at: 4
-            )
+            throw file.damaged("clusters of \(clusterSize) bytes are no power of two from 2^12 to 2^26", at: 4)
         }
         self.clusterSize = UInt64(clusterSize)
         let tableClusters = try header.littleEndian(UInt32.self, at: 8)
         guard tableClusters.nonzeroBitCount == 1, tableClusters <= Self.maximumTableClusters else {
-            throw file.damaged(
-                "tables of \(tableClusters) clusters are no power of two from 1 to 16",
-                at: 8
-            )
+            throw file.damaged("tables of \(tableClusters) clusters are no power of two from 1 to 16", at: 8)
         }
         self.tableClusters = UInt64(tableClusters)
         headerClusters = try UInt64(header.littleEndian(UInt32.self, at: 12))
         features = try header.littleEndian(UInt64.self, at: 16)
         let unknown = features & ~Features.known
         guard unknown == 0 else {
-            throw file.unsupported(
-                "it has features 0x\(String(unknown, radix: 16)) that are not known",
-                at: 16
-            )
+            throw file.unsupported("it has features 0x\(String(unknown, radix: 16)) that are not known", at: 16)
         }
         l1Offset = try header.littleEndian(UInt64.self, at: 40)
         virtualSize = try header.littleEndian(UInt64.self, at: 48)
@@ -80,10 +71,7 @@ struct QEDHeader {
             try UInt64(header.littleEndian(UInt32.self, at: 12))
             * UInt64(header.littleEndian(UInt32.self, at: 4))
         guard length <= maximumNameLength, UInt64(offset) + UInt64(length) <= headerEnd else {
-            throw file.damaged(
-                "the backing file's name of \(length) bytes does not fit the header",
-                at: 56
-            )
+            throw file.damaged("the backing file's name of \(length) bytes does not fit the header", at: 56)
         }
         guard length > 0 else { return nil }
         return try file.name(at: UInt64(offset), count: Int(length), "the backing file's name")
@@ -103,10 +91,7 @@ extension QEDHeader {
         var description = ImageDescription(format: .qed, virtualSize: ByteCount(virtualSize))
         description.clusterSize = ByteCount(clusterSize)
         description.backing = backingName.map {
-            ImageDescription.Backing(
-                name: $0,
-                format: features & Features.backingFormatNoProbe != 0 ? .raw : nil
-            )
+            ImageDescription.Backing(name: $0, format: features & Features.backingFormatNoProbe != 0 ? .raw : nil)
         }
         description.isDirty = features & Features.needCheck != 0
         return description

@@ -35,10 +35,7 @@ package final class QEDImage: DiskImage {
         _ name: String
     ) throws(StorageError) -> ImageTable<UInt64> {
         guard offset % header.clusterSize == 0, offset >= header.headerEnd else {
-            throw file.damaged(
-                "\(name) lies at \(offset), which is no cluster behind the header",
-                at: place
-            )
+            throw file.damaged("\(name) lies at \(offset), which is no cluster behind the header", at: place)
         }
         return try ImageTable(file, at: offset, count: header.tableEntryCount, isBigEndian: false, name)
     }

@@ -111,9 +111,6 @@ final class ImageTable<Entry: FixedWidthInteger & BitwiseCopyable> {
             guard let following = try? unit(part[next], next), following == expected else { break }
             next += 1
         }
-        return ImageExtent(
-            begin..<min(begin + (next - index) * unitSize, end),
-            kind.content(in: file, codec: codec)
-        )
+        return ImageExtent(begin..<min(begin + (next - index) * unitSize, end), kind.content(in: file, codec: codec))
     }
 }

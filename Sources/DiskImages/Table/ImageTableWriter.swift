@@ -6,37 +6,45 @@ struct ImageTableWriter<Entry: FixedWidthInteger & BitwiseCopyable> {
     private let offset: UInt64
     private let count: UInt64
     private let isBigEndian: Bool
-    /// What stands where nothing is set.
-    private let filler: Entry
-    /// The index of the first entry that is in memory.
+    /// A part in which nothing is set.
+    private let emptyPart: [UInt8]
+    private let isEmptyWritten: Bool
+    /// The part that is in memory, and the index of its first entry.
+    private var part: [UInt8]
     private var first: UInt64 = 0
-    private var entries: [Entry]
     private var isChanged = false
 
+    private static var entrySize: Int { MemoryLayout<Entry>.size }
+    private static var partLength: UInt64 { ImageTable<Entry>.partLength }
+
     /// Begins a table; where the filler is zero, the file reads as zeros there.
+    ///
+    /// - Parameter filler: What stands where nothing is set.
     init(to file: ImageFile, at offset: UInt64, count: UInt64, isBigEndian: Bool, filler: Entry = 0) {
         self.file = file
         self.offset = offset
         self.count = count
         self.isBigEndian = isBigEndian
-        self.filler = filler
-        entries = []
-        begin(at: 0)
+        let length = Int(min(Self.partLength, count))
+        var bytes = [UInt8](repeating: 0, count: length * Self.entrySize)
+        for index in 0..<length where filler != 0 { Self.store(filler, index, isBigEndian, in: &bytes) }
+        emptyPart = bytes
+        part = bytes
+        isEmptyWritten = filler != 0
     }
 
-    private mutating func begin(at index: UInt64) {
-        first = index
-        entries = [Entry](
-            repeating: filler,
-            count: Int(min(ImageTable<Entry>.partLength, count > index ? count - index : 0))
-        )
-        isChanged = filler != 0
+    private static func store(_ entry: Entry, _ index: Int, _ isBigEndian: Bool, in bytes: inout [UInt8]) {
+        if isBigEndian {
+            bytes.store(bigEndian: entry, at: index * entrySize)
+        } else {
+            bytes.store(littleEndian: entry, at: index * entrySize)
+        }
     }
 
     /// Sets an entry; no earlier one is set after it.
     mutating func set(_ index: UInt64, to entry: Entry) throws(StorageError) {
         try advance(to: index)
-        entries[Int(index - first)] = entry
+        Self.store(entry, Int(index - first), isBigEndian, in: &part)
         isChanged = true
     }
 
@@ -47,25 +55,18 @@ struct ImageTableWriter<Entry: FixedWidthInteger & BitwiseCopyable> {
     }
 
     private mutating func advance(to index: UInt64) throws(StorageError) {
-        let length = ImageTable<Entry>.partLength
-        while index >= first + length {
+        while index >= first + Self.partLength {
             try writePart()
             // Zeros need not be written: they are a hole in the file.
-            begin(at: filler == 0 ? index / length * length : first + length)
+            first = isEmptyWritten ? first + Self.partLength : index / Self.partLength * Self.partLength
+            if isChanged { part = emptyPart }
+            isChanged = false
         }
     }
 
     private func writePart() throws(StorageError) {
-        guard isChanged, !entries.isEmpty else { return }
-        let size = MemoryLayout<Entry>.size
-        var bytes = [UInt8](repeating: 0, count: entries.count * size)
-        for (index, entry) in entries.enumerated() {
-            if isBigEndian {
-                bytes.store(bigEndian: entry, at: index * size)
-            } else {
-                bytes.store(littleEndian: entry, at: index * size)
-            }
-        }
-        try file.file.write(bytes, 0..<bytes.count, at: offset + first * UInt64(size))
+        guard isChanged || isEmptyWritten, first < count else { return }
+        let length = Int(min(Self.partLength, count - first)) * Self.entrySize
+        try file.file.write(part, 0..<length, at: offset + first * UInt64(Self.entrySize))
     }
 }

@@ -59,22 +59,13 @@ struct VDIHeader {
         let header = try file.bytes(at: 0, count: Self.length, "its header")
         let version = try header.littleEndian(UInt32.self, at: 68)
         guard version == Self.version else {
-            throw file.unsupported(
-                "VDI version \(version >> 16).\(version & 0xFFFF) is not known",
-                at: 68
-            )
+            throw file.unsupported("VDI version \(version >> 16).\(version & 0xFFFF) is not known", at: 68)
         }
         guard let kind = try Kind(rawValue: header.littleEndian(UInt32.self, at: 76)) else {
-            throw try file.damaged(
-                "there is no VDI image type \(header.littleEndian(UInt32.self, at: 76))",
-                at: 76
-            )
+            throw try file.damaged("there is no VDI image type \(header.littleEndian(UInt32.self, at: 76))", at: 76)
         }
         guard kind == .dynamic || kind == .static else {
-            throw file.unsupported(
-                "a VDI image of type '\(kind.name)' is of use only beside its parent",
-                at: 76
-            )
+            throw file.unsupported("a VDI image of type '\(kind.name)' is of use only beside its parent", at: 76)
         }
         self.kind = kind
         mapOffset = try UInt64(header.littleEndian(UInt32.self, at: 340))
@@ -106,10 +97,7 @@ struct VDIHeader {
             throw file.damaged("a block map of \(blockCount) entries is larger than 2 GiB", at: 384)
         }
         guard diskSize <= blockCount * Self.blockSize else {
-            throw file.damaged(
-                "a block map of \(blockCount) entries is too small for \(diskSize) bytes",
-                at: 384
-            )
+            throw file.damaged("a block map of \(blockCount) entries is too small for \(diskSize) bytes", at: 384)
         }
         allocatedCount = try UInt64(header.littleEndian(UInt32.self, at: 388))
         guard header[424..<456].allSatisfy({ $0 == 0 }) else {

@@ -24,11 +24,7 @@ extension VDIImage {
             }
             let number = UInt64(entry)
             if number >= header.blockCount {
-                check.add(
-                    .corruption,
-                    "block \(index) has number \(number), of \(header.blockCount) blocks",
-                    at: place
-                )
+                check.add(.corruption, "block \(index) has number \(number), of \(header.blockCount) blocks", at: place)
             }
             if !used.insert(number) {
                 check.add(.corruption, "block \(index) has number \(number), as another one", at: place)

@@ -48,10 +48,7 @@ package final class VDIImage: DiskImage {
         default:
             let offset = header.dataOffset + UInt64(entry) * VDIHeader.blockSize
             guard offset < file.size else {
-                throw file.damaged(
-                    "block \(index) lies at \(offset), outside the file",
-                    at: map.place(of: index)
-                )
+                throw file.damaged("block \(index) lies at \(offset), outside the file", at: map.place(of: index))
             }
             return .data(offset: offset)
         }

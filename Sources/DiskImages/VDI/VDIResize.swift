@@ -45,10 +45,7 @@ struct VDIResize {
 
     private mutating func planMap() throws(StorageError) {
         guard image.map.end <= old.dataOffset else {
-            throw file.damaged(
-                "the block map overlaps the data from \(old.dataOffset) on",
-                at: old.mapOffset
-            )
+            throw file.damaged("the block map overlaps the data from \(old.dataOffset) on", at: old.mapOffset)
         }
         let length = (new.blockCount * 4 + 511) / 512 * 512
         guard length > old.dataOffset - old.mapOffset else { return }
@@ -56,10 +53,7 @@ struct VDIResize {
         new.mapOffset = old.dataOffset
         new.dataOffset = old.dataOffset + shift * VDIHeader.blockSize
         guard new.dataOffset <= UInt64(UInt32.max) else {
-            throw file.unsupported(
-                "its data would begin beyond 4 GiB, behind a block map of that size",
-                at: 344
-            )
+            throw file.unsupported("its data would begin beyond 4 GiB, behind a block map of that size", at: 344)
         }
     }
 
