@@ -7,6 +7,11 @@ package import StorageBase
 package protocol DiskImage: AnyObject, SendableMetatype {
     static var format: ImageFormat { get }
 
+    /// How images of this format are made; nil where they are only read.
+    ///
+    /// A cast would cost a look-up of each conformance at each start of a program.
+    static var creatable: (any CreatableImage.Type)? { get }
+
     /// Whether a file begins as one of this format does.
     ///
     /// - Parameter head: The first bytes, at most ``ImageFile/headLength``; fewer where the file is shorter.
@@ -40,6 +45,7 @@ package protocol DiskImage: AnyObject, SendableMetatype {
 }
 
 extension DiskImage {
+    package static var creatable: (any CreatableImage.Type)? { nil }
     package static func recognizes(head: [UInt8]) -> Bool { false }
     package static func recognizes(tail: [UInt8]) -> Bool { false }
 
@@ -63,6 +69,10 @@ package protocol CreatableImage: DiskImage {
         to file: ImageFile,
         makeFile: (String) throws(StorageError) -> ImageFile
     ) throws(StorageError) -> any ImageWriter
+}
+
+extension CreatableImage {
+    package static var creatable: (any CreatableImage.Type)? { Self.self }
 }
 
 /// A format whose images can change their size.

@@ -12,7 +12,7 @@ extension ImageCreation {
     }
 
     func creatable() throws(StorageError) -> any CreatableImage.Type {
-        guard let creatable = format.image as? any CreatableImage.Type else {
+        guard let creatable = format.image?.creatable else {
             let known = ImageFormat.creatable.map(\.rawValue).joined(separator: ", ")
             throw StorageError(
                 .notSupported,
@@ -91,7 +91,7 @@ extension ImageCreation {
 extension ImageFormat {
     /// The formats that can be made.
     package static var creatable: [ImageFormat] {
-        allCases.filter { $0.image is any CreatableImage.Type }
+        allCases.filter { $0.image?.creatable != nil }
     }
 }
 

@@ -11,18 +11,23 @@ extension OpenFile {
     ///
     /// - Throws: `StorageError` with code `notSupported` where the file system has no attributes.
     package func attribute(_ name: String) throws(StorageError) -> [UInt8]? {
-        var value = [UInt8](repeating: 0, count: Self.attributeLimit)
-        do throws(StorageError) {
-            let count = try systemCall("fgetxattr", "read attribute '\(name)' of '\(path)'", path: path) {
-                unsafe value.withUnsafeMutableBytes { buffer in
-                    unsafe storlib_fgetxattr(descriptor, name, buffer.baseAddress, buffer.count)
+        var failure: StorageError?
+        var isThere = true
+        // SAFETY: the call fills no more than the buffer.
+        let value = unsafe [UInt8](unsafeUninitializedCapacity: Self.attributeLimit) { buffer, filled in
+            do throws(StorageError) {
+                filled = try systemCall("fgetxattr", "read attribute '\(name)' of '\(path)'", path: path) {
+                    let count = unsafe storlib_fgetxattr(descriptor, name, buffer.baseAddress, buffer.count)
+                    // Most files have none: that is no error to be made.
+                    isThere = count != -Int(ENODATA)
+                    return isThere ? count : 0
                 }
+            } catch {
+                failure = error
             }
-            return Array(value[..<count])
-        } catch {
-            guard error.cause as? Errno == .noData else { throw error }
-            return nil
         }
+        if let failure { throw failure }
+        return isThere ? value : nil
     }
 
     /// Sets an extended attribute, of at most ``attributeLimit`` bytes.

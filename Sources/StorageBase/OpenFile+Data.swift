@@ -33,10 +33,25 @@ extension OpenFile {
     ///
     /// The corresponding C function is `pread`.
     package func read(count: Int, at offset: UInt64) throws(StorageError) -> [UInt8] {
-        var buffer = [UInt8](repeating: 0, count: count)
-        let read = try read(into: &buffer, 0..<count, at: offset)
-        if read < count { buffer.removeLast(count - read) }
-        return buffer
+        var failure: StorageError?
+        // SAFETY: each call fills the buffer from where the last one ended, and no further than its end.
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            guard let start = buffer.baseAddress else { return }
+            do throws(StorageError) {
+                while filled < count {
+                    let place = Int64(clamping: offset.addingReportingOverflow(UInt64(filled)).partialValue)
+                    let read = try systemCall("pread", "read '\(path)'", path: path) {
+                        unsafe storlib_pread(descriptor, start + filled, count - filled, place)
+                    }
+                    if read == 0 { return }
+                    filled += read
+                }
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return bytes
     }
 
     /// Writes a part of a buffer at an offset.

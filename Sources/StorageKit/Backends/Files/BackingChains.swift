@@ -3,6 +3,8 @@ import DiskImages
 /// The chains of backing files among the volumes of one pool, by what their headers say.
 enum BackingChains {
     /// Notes the volumes whose chain leads back to itself, is too deep, or ends at a file that is not there.
+    ///
+    /// - Parameter volumes: The volumes, in order of their names.
     static func check(_ volumes: inout [Volume], directory: String) {
         var backing: [String: String] = [:]
         for volume in volumes {
@@ -12,17 +14,16 @@ enum BackingChains {
             backing[volume.name] = target
         }
         guard !backing.isEmpty else { return }
-        let names = Set(volumes.map(\.name))
         var depths: [String: Int] = [:]
         for index in volumes.indices where backing[volumes[index].name] != nil && volumes[index].problem == nil {
-            volumes[index].problem = problem(of: volumes[index].name, backing, names, &depths)
+            volumes[index].problem = problem(of: volumes[index].name, backing, volumes, &depths)
         }
     }
 
     private static func problem(
         of name: String,
         _ backing: [String: String],
-        _ names: Set<String>,
+        _ volumes: [Volume],
         _ depths: inout [String: Int]
     ) -> String? {
         var chain = [name]
@@ -32,7 +33,7 @@ enum BackingChains {
                 return "its chain of backing files leads back to '\(next.printable)'"
             }
             // In a directory below, and no volume: it is looked at when it is needed.
-            if !next.containsSlash, !names.contains(next) {
+            if !next.containsSlash, backing[next] == nil, !contains(volumes, next) {
                 return "the backing file '\(next.printable)' of '\(chain[chain.count - 1].printable)' does not exist"
             }
             chain.append(next)
@@ -44,6 +45,16 @@ enum BackingChains {
             depth += 1
         }
         return (depths[name] ?? 1) > ImageChain.maximumDepth ? tooDeep : nil
+    }
+
+    private static func contains(_ volumes: [Volume], _ name: String) -> Bool {
+        var range = volumes.indices
+        while !range.isEmpty {
+            let middle = (range.lowerBound + range.upperBound) / 2
+            if volumes[middle].name == name { return true }
+            range = volumes[middle].name < name ? middle + 1..<range.upperBound : range.lowerBound..<middle
+        }
+        return false
     }
 
     private static var tooDeep: String {

@@ -5,12 +5,15 @@ extension FileVolumes {
     /// The volumes in order of their names; what cannot be a volume or vanishes meanwhile is passed over.
     func volumes() throws(StorageError) -> [Volume] {
         let directory = try VolumeDirectory(self)
-        let entries = try directory.directory.entries()
-        var volumes = concurrentMap(entries.count, threads: Self.listingThreads) { index -> Volume? in
-            guard let name = entries[index].name, self.isVolumeName(name) else { return nil }
-            return (try? directory.read(name, kind: entries[index].kind)) ?? nil
+        var entries: [(name: String, kind: FileStatus.Kind?)] = []
+        for entry in try directory.directory.entries() {
+            if let name = entry.name, isVolumeName(name) { entries.append((name, entry.kind)) }
         }
-        volumes.sort { $0.name < $1.name }
+        entries.sort { $0.name < $1.name }
+        let sorted = entries
+        var volumes = concurrentMap(sorted.count, threads: Self.listingThreads) { index -> Volume? in
+            (try? directory.read(sorted[index].name, kind: sorted[index].kind)) ?? nil
+        }
         BackingChains.check(&volumes, directory: path)
         return volumes
     }

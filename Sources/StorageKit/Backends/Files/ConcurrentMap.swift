@@ -7,7 +7,7 @@ internal import Synchronization
 /// - Parameters:
 ///   - threads: How many threads work, the caller's among them.
 ///   - body: The work for a number; nil leaves no result.
-package func concurrentMap<Result: Sendable>(
+func concurrentMap<Result: Sendable>(
     _ count: Int,
     threads: Int,
     _ body: @escaping @Sendable (Int) -> Result?
@@ -34,7 +34,12 @@ package func concurrentMap<Result: Sendable>(
     }
     serve()
     for _ in 0...helpers { work.ended.wait() }
-    return work.results.withLock { Array($0.joined()) }
+    return work.results.withLock { chunks in
+        var all: [Result] = []
+        all.reserveCapacity(count)
+        for chunk in chunks { all.append(contentsOf: chunk) }
+        return all
+    }
 }
 
 /// What the threads of one piece of work share.
