@@ -64,6 +64,9 @@ static inline int storlib_openat2(int directory, const char *_Nonnull path, int 
 static inline int storlib_open(const char *_Nonnull path, int flags, unsigned mode) {
     return (int)storlib_result(open(path, flags, mode));
 }
+static inline int storlib_openat(int directory, const char *_Nonnull name, int flags) {
+    return (int)storlib_result(openat(directory, name, flags));
+}
 static inline int storlib_statx(int directory, const char *_Nonnull path, int flags, struct statx *_Nonnull result) {
     return (int)storlib_result(syscall(SYS_statx, directory, path, flags, STATX_BASIC_STATS | STATX_BTIME, result));
 }

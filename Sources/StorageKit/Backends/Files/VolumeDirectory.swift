@@ -19,7 +19,8 @@ final class VolumeDirectory: Sendable {
     func read(_ name: String, kind: FileStatus.Kind? = nil) throws(StorageError) -> Volume? {
         var kind = kind
         if kind == nil { kind = try directory.status(of: name).kind }
-        if kind == .symbolicLink {
+        let isLink = kind == .symbolicLink
+        if isLink {
             // Beneath the directory only: a link that leads out is no volume of this pool.
             guard let place = try? directory.open(name, .place).status() else { return nil }
             kind = place.kind
@@ -29,15 +30,18 @@ final class VolumeDirectory: Sendable {
             let status = try directory.open(name, .place).status()
             guard status.kind == .directory else { return nil }
             return volume(name, status, label: readsLabels ? label(of: name) : nil)
-        case .regular: return try readFile(name)
+        case .regular: return try readFile(name, isLink: isLink)
         default: return nil
         }
     }
 
-    private func readFile(_ name: String) throws(StorageError) -> Volume? {
+    private func readFile(_ name: String, isLink: Bool) throws(StorageError) -> Volume? {
         let file: OpenFile
         do throws(StorageError) {
-            file = try directory.open(name, [.readOnly, .nonBlocking])
+            file =
+                try isLink
+                ? directory.open(name, [.readOnly, .nonBlocking])
+                : directory.openEntry(name, [.readOnly, .nonBlocking])
         } catch {
             guard error.code == .permissionDenied else { throw error }
             var volume = try volume(name, directory.open(name, .place).status(), label: nil)
@@ -74,7 +78,7 @@ final class VolumeDirectory: Sendable {
     ) throws(StorageError) {
         let declared = record.declaredFormat?.imageFormat
         volume.formatOrigin = declared == nil ? .probed : .declared
-        if declared == .raw {
+        if declared == .raw || declared == nil && Self.isAllHole(volume) {
             volume.definition.format = .raw
             volume.definition.capacity = volume.physicalSize
             volume.image = ImageDescription(format: .raw, virtualSize: volume.physicalSize)
@@ -96,6 +100,13 @@ final class VolumeDirectory: Sendable {
         volume.image = image
         volume.definition.describe(image, directory: files.path)
         if volume.problem == nil { volume.problem = problem(of: image, record) }
+    }
+
+    /// Whether nothing was ever written to a file: there is nothing to recognise, and reading it would fill memory with zeros.
+    ///
+    /// A file system keeps small content with the inode, and counts no blocks for it.
+    private static func isAllHole(_ volume: Volume) -> Bool {
+        volume.allocation == .zero && volume.physicalSize > .kibibytes(64)
     }
 
     private func problem(of image: ImageDescription, _ record: VolumeRecord) -> String? {
