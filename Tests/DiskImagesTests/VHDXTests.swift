@@ -91,7 +91,10 @@ struct VHDXTests {
 
     @Test(
         arguments: ["0", "1", "511", "1048577", "10G", "2T", "64T"],
-        ["subformat=dynamic", "subformat=dynamic,block_state_zero=off", "subformat=dynamic,block_size=1M,log_size=4M", "subformat=fixed"]
+        [
+            "subformat=dynamic", "subformat=dynamic,block_state_zero=off",
+            "subformat=dynamic,block_size=1M,log_size=4M", "subformat=fixed",
+        ]
     )
     func whatQEMUMakesReadsTheSame(size: String, options: String) throws {
         if options.contains("fixed"), size.hasSuffix("T") { return }
@@ -115,7 +118,10 @@ struct VHDXTests {
         let theirs = try scratch.image("theirs")
         #expect(try scratch.content(theirs, 0..<theirs.virtualSize) == disk.bytes, "seed \(seed)")
         #expect(try scratch.check(theirs).isClean)
-        try scratch.write(disk, as: creation("ours", UInt64(disk.bytes.count), subformat, seed % 2 == 0 ? nil : 1 << 20))
+        try scratch.write(
+            disk,
+            as: creation("ours", UInt64(disk.bytes.count), subformat, seed % 2 == 0 ? nil : 1 << 20)
+        )
         try scratch.run("qemu-img", ["compare", "-f", "raw", "-F", "vhdx", "raw", "ours"])
         try scratch.run("qemu-img", ["check", "-f", "vhdx", "ours"])
         let ours = try scratch.image("ours")
@@ -130,7 +136,10 @@ struct VHDXTests {
         try scratch.make(creation("image", 9 << 30, nil, 1 << 20))
         try scratch.run(
             "qemu-io",
-            ["-f", "vhdx", "-c", "write -P 7 4294963200 8k", "-c", "write -P 8 8G 1M", "-c", "write -P 9 9663672320 4k", "image"]
+            [
+                "-f", "vhdx", "-c", "write -P 7 4294963200 8k", "-c", "write -P 8 8G 1M", "-c",
+                "write -P 9 9663672320 4k", "image",
+            ]
         )
         let image = try scratch.image("image")
         #expect(try scratch.content(image, 4_294_963_200..<4_294_971_392) == [UInt8](repeating: 7, count: 8192))
@@ -183,7 +192,10 @@ struct VHDXTests {
             #expect(try scratch.content(image, 0..<8 << 20) == disk.resized(to: 8 << 20))
             let check = try scratch.check(image)
             #expect(check.isClean, "\(check.findings)")
-            try scratch.run("qemu-io", ["-f", "vhdx", "-c", "write -P 7 200G 4k", "-c", "write -P 8 322122543104 4k", name])
+            try scratch.run(
+                "qemu-io",
+                ["-f", "vhdx", "-c", "write -P 7 200G 4k", "-c", "write -P 8 322122543104 4k", name]
+            )
             try scratch.run("qemu-img", ["check", "-f", "vhdx", name])
             let written = try scratch.image(name)
             #expect(try scratch.content(written, 200 << 30..<200 << 30 + 4096) == [UInt8](repeating: 7, count: 4096))
@@ -271,7 +283,13 @@ struct VHDXTests {
     private let logGUID = (1...16).map { UInt8($0) }
 
     /// An entry of a log with the sectors that it puts elsewhere, and a range that it makes zeros.
-    private func entry(_ number: UInt64, tail: UInt32, fileSize: UInt64, _ sectors: [(UInt64, [UInt8])], zeros: Range<UInt64>? = nil)
+    private func entry(
+        _ number: UInt64,
+        tail: UInt32,
+        fileSize: UInt64,
+        _ sectors: [(UInt64, [UInt8])],
+        zeros: Range<UInt64>? = nil
+    )
         -> [UInt8]
     {
         var head = [UInt8](repeating: 0, count: 4096)
@@ -392,6 +410,31 @@ struct VHDXTests {
         #expect(error?.code == .damagedImage)
     }
 
+    @Test func anyFieldOfALogMayBeWrong() throws {
+        let seed = UInt64.random(in: 0 ... .max)
+        print("anyFieldOfALogMayBeWrong: seed \(seed)")
+        var generator = SparseDisk.Generator(seed: seed)
+        try makeDirty("image", disk: SparseDisk(size: 4 << 20, seed: 21, longestHole: 100))
+        let log = try scratch.read("image", at: 1 << 20, count: 16384)
+        // Of the entry, its descriptors, and its sector of data.
+        let fields = [8, 12, 16, 24, 48, 56, 64, 68, 72, 80, 88, 96, 104, 112, 120, 4096, 4100]
+        let values: [UInt64] = [
+            0, 1, 5, 6, 7, 127, 4096, 8192, 12288, 1 << 20, 2 << 20, 3 << 20, 0xFFFF_F000, 0xFFFF_FFFF, 1 << 32,
+            1 << 63,
+            .max - 4095, .max,
+        ]
+        for _ in 0..<300 {
+            var entries = [Array(log[..<8192]), Array(log[8192...])]
+            for _ in 0..<Int.random(in: 1...3, using: &generator) {
+                let field = try #require(fields.randomElement(using: &generator))
+                let value = try #require(values.randomElement(using: &generator))
+                entries[Int.random(in: 0...1, using: &generator)].store(littleEndian: value, at: field)
+            }
+            try scratch.overwrite("image", entries.flatMap(sealed), at: 1 << 20)
+            try scratch.probe(VHDXImage.self, "image")
+        }
+    }
+
     // MARK: Differencing disks
 
     @Test func aDifferencingDiskHasItsOwnSectorsAndItsParents() throws {
@@ -411,7 +454,9 @@ struct VHDXTests {
             locator.store(littleEndian: UInt16(utf16(text).count), at: entry + 8 + index % 2 * 2)
             locator += utf16(text)
         }
-        var item: [UInt8] = [0x2D, 0x5F, 0xD3, 0xA8, 0x0B, 0xB3, 0x4D, 0x45, 0xAB, 0xF7, 0xD3, 0xD8, 0x48, 0x34, 0xAB, 0x0C]
+        var item: [UInt8] = [
+            0x2D, 0x5F, 0xD3, 0xA8, 0x0B, 0xB3, 0x4D, 0x45, 0xAB, 0xF7, 0xD3, 0xD8, 0x48, 0x34, 0xAB, 0x0C,
+        ]
         item += [UInt8](repeating: 0, count: 16)
         item.store(littleEndian: UInt32(70000), at: 16)
         item.store(littleEndian: UInt32(locator.count), at: 20)
@@ -466,8 +511,10 @@ struct VHDXTests {
         try scratch.write(disk, as: creation("image", 5 << 20, nil, 1 << 20))
         let size = try scratch.size("image")
         let lengths: [UInt64] = [
-            size - 1, size - 512, size - (1 << 20), 5 << 20, 4 << 20, 3 << 20 + 4096, 3 << 20, 2 << 20 + 65600, 2 << 20 + 65536,
-            2 << 20 + 32, 2 << 20, 1 << 20, 327_680, 262_145, 262_144, 196_609, 135_168, 131_073, 69632, 65537, 4096, 520, 8, 7, 0,
+            size - 1, size - 512, size - (1 << 20), 5 << 20, 4 << 20, 3 << 20 + 4096, 3 << 20, 2 << 20 + 65600,
+            2 << 20 + 65536,
+            2 << 20 + 32, 2 << 20, 1 << 20, 327_680, 262_145, 262_144, 196_609, 135_168, 131_073, 69632, 65537, 4096,
+            520, 8, 7, 0,
         ]
         for length in lengths {
             try scratch.setSize("image", to: length)
@@ -513,8 +560,10 @@ struct VHDXTests {
         try scratch.make(creation("image", 5 << 20, nil, 1 << 20))
         let table = try scratch.read("image", at: 196608, count: 65536)
         let values: [(Int, [UInt8])] = [
-            (8, [0xFF, 0xFF]), (8, [1]), (8, [0]), (16, [1]), (32, [0xFF]), (32, [0, 0, 0, 0]), (39, [0xFF]), (34, [0x10]),
-            (40, [0xFF, 0xFF, 0xFF, 0xFF]), (40, [0, 0, 0, 0]), (48, [1]), (64, [0, 0, 0x30]), (71, [0x7F]), (72, [0, 0, 0, 0xF0]),
+            (8, [0xFF, 0xFF]), (8, [1]), (8, [0]), (16, [1]), (32, [0xFF]), (32, [0, 0, 0, 0]), (39, [0xFF]),
+            (34, [0x10]),
+            (40, [0xFF, 0xFF, 0xFF, 0xFF]), (40, [0, 0, 0, 0]), (48, [1]), (64, [0, 0, 0x30]), (71, [0x7F]),
+            (72, [0, 0, 0, 0xF0]),
         ]
         for (offset, bytes) in values {
             var changed = table

@@ -121,8 +121,10 @@ struct VPCTests {
         let size = sectors * 512
         // What a guest has not seen must not appear: something is behind the disk's end.
         let image = try scratch.image("image")
-        let holdsData = subformat == "dynamic" && disk.bytes[min((size + (2 << 20) - 1) / (2 << 20) * (2 << 20), 9000 * 512)...]
-            .contains { $0 != 0 }
+        let holdsData =
+            subformat == "dynamic"
+            && disk.bytes[min((size + (2 << 20) - 1) / (2 << 20) * (2 << 20), 9000 * 512)...]
+                .contains { $0 != 0 }
         if holdsData {
             #expect(throws: StorageError.self) { try scratch.resize("image", to: UInt64(size)) }
             #expect(try scratch.content(image, 0..<image.virtualSize) == disk.bytes)
@@ -242,7 +244,7 @@ struct VPCTests {
                     : [old..<new, 512..<1536, new - 512..<new, 0..<512].filter { !$0.isEmpty }
                 try scratch.interrupt(before, after, steps) { name in
                     // A footer of one sector is written whole, or not at all.
-                    if subformat == "fixed", try scratch.size(name) % 512 != 0 || scratch.size(name) == size + 256 { return }
+                    if subformat == "fixed", try scratch.size(name) % 512 != 0 { return }
                     let image = try scratch.image(name)
                     #expect([4 << 20, size].contains(image.virtualSize))
                     #expect(try scratch.content(image, 0..<4 << 20) == disk.bytes)

@@ -41,10 +41,11 @@ struct VHDXMetadata {
         blockSize = try UInt64(parameters.littleEndian(UInt32.self, at: 0))
         let flags = try parameters.littleEndian(UInt32.self, at: 4)
         isFixed = flags & 1 != 0
-        virtualSize = try items.bytes(Item.virtualDiskSize, count: 8, "the virtual size").littleEndian(
-            UInt64.self,
-            at: 0
-        )
+        virtualSize = try items.bytes(Item.virtualDiskSize, count: 8, "the virtual size")
+            .littleEndian(
+                UInt64.self,
+                at: 0
+            )
         virtualSizeOffset = try items.offset(of: Item.virtualDiskSize)
         logicalSectorSize = try UInt64(
             items.bytes(Item.logicalSectorSize, count: 4, "the sector size").littleEndian(UInt32.self, at: 0)

@@ -75,10 +75,14 @@ struct VHDDynamicHeader {
     private static func parentName(_ bytes: [UInt8], _ file: ImageFile, _ offset: UInt64) throws(StorageError)
         -> String
     {
-        for locator in stride(from: 576, to: 768, by: 24) where bytes[locator..<locator + 4].elementsEqual("W2ru".utf8) {
+        for locator in stride(from: 576, to: 768, by: 24) where bytes[locator..<locator + 4].elementsEqual("W2ru".utf8)
+        {
             let length = try bytes.bigEndian(UInt32.self, at: locator + 8)
             guard length <= maximumLocatorLength else {
-                throw file.damaged("a parent's path of \(length) bytes is longer than any", at: offset + UInt64(locator))
+                throw file.damaged(
+                    "a parent's path of \(length) bytes is longer than any",
+                    at: offset + UInt64(locator)
+                )
             }
             let place = try bytes.bigEndian(UInt64.self, at: locator + 16)
             let path = try file.bytes(at: place, count: Int(length), "the parent's path")

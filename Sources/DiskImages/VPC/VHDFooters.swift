@@ -28,7 +28,11 @@ struct VHDFooters {
             damage =
                 first == last
                 ? nil
-                : (endIsWhole ? "the footer at its end differs from the copy at its beginning" : "the footer at its end is damaged", end)
+                : (
+                    endIsWhole
+                        ? "the footer at its end differs from the copy at its beginning"
+                        : "the footer at its end is damaged", end
+                )
         } else if let atEnd {
             footer = atEnd
             damage = ("the copy of the footer at its beginning is damaged", 0)

@@ -148,7 +148,8 @@ package final class VPCImage: DiskImage {
         return entries
     }
 
-    private func bits(of block: UInt64, at place: UInt64, _ header: VHDDynamicHeader) throws(StorageError) -> SectorBitmap
+    private func bits(of block: UInt64, at place: UInt64, _ header: VHDDynamicHeader) throws(StorageError)
+        -> SectorBitmap
     {
         if let bitmap, bitmap.block == block { return bitmap.bits }
         let bytes = try file.bytes(at: place, count: Int(header.bitmapSize), "the bitmap of a block")
