@@ -5,10 +5,11 @@ let package = Package(
     name: "storlib-benchmarks",
     dependencies: [.package(name: "storlib", path: "..")],
     targets: [
+        .target(name: "CBenchmarks"),
         .executableTarget(
             name: "storbench",
-            dependencies: [.product(name: "StorageKit", package: "storlib")],
+            dependencies: ["CBenchmarks", .product(name: "StorageKit", package: "storlib")],
             swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
-        )
+        ),
     ]
 )

@@ -410,6 +410,31 @@ struct VHDXTests {
         #expect(error?.code == .damagedImage)
     }
 
+    @Test func anyFieldOfALogMayBeWrong() throws {
+        let seed = UInt64.random(in: 0 ... .max)
+        print("anyFieldOfALogMayBeWrong: seed \(seed)")
+        var generator = SparseDisk.Generator(seed: seed)
+        try makeDirty("image", disk: SparseDisk(size: 4 << 20, seed: 21, longestHole: 100))
+        let log = try scratch.read("image", at: 1 << 20, count: 16384)
+        // Of the entry, its descriptors, and its sector of data.
+        let fields = [8, 12, 16, 24, 48, 56, 64, 68, 72, 80, 88, 96, 104, 112, 120, 4096, 4100]
+        let values: [UInt64] = [
+            0, 1, 5, 6, 7, 127, 4096, 8192, 12288, 1 << 20, 2 << 20, 3 << 20, 0xFFFF_F000, 0xFFFF_FFFF, 1 << 32,
+            1 << 63,
+            .max - 4095, .max,
+        ]
+        for _ in 0..<300 {
+            var entries = [Array(log[..<8192]), Array(log[8192...])]
+            for _ in 0..<Int.random(in: 1...3, using: &generator) {
+                let field = try #require(fields.randomElement(using: &generator))
+                let value = try #require(values.randomElement(using: &generator))
+                entries[Int.random(in: 0...1, using: &generator)].store(littleEndian: value, at: field)
+            }
+            try scratch.overwrite("image", entries.flatMap(sealed), at: 1 << 20)
+            try scratch.probe(VHDXImage.self, "image")
+        }
+    }
+
     // MARK: Differencing disks
 
     @Test func aDifferencingDiskHasItsOwnSectorsAndItsParents() throws {

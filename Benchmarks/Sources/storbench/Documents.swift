@@ -15,7 +15,7 @@ enum Documents {
         )
         table.add(
             "print \(count) documents of \(definition.xml().utf8.count) bytes",
-            Sample(runs: 9) {
+            try Sample(runs: 9) {
                 for _ in 0..<count { _ = definition.xml() }
             },
             limit: 0.05

@@ -7,10 +7,14 @@ struct Sample: CustomStringConvertible {
     let maximum: Double
 
     /// Runs the work once to warm up, and then several times.
-    init(runs: Int, _ work: () throws -> Void) rethrows {
+    ///
+    /// - Parameter prepare: What comes before each run, and is not measured.
+    init(runs: Int, prepare: () throws -> Void = {}, _ work: () throws -> Void) throws {
+        try prepare()
         try work()
         var times: [Double] = []
         for _ in 0..<runs {
+            try prepare()
             let start = ContinuousClock.now
             try work()
             let time = ContinuousClock.now - start

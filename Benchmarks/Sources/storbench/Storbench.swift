@@ -15,6 +15,8 @@ struct Storbench {
         var table = ResultTable()
         try Documents.measure(into: &table)
         try Pools.measure(into: &table)
+        try ImageLists.measure(program, into: &table)
+        try ImageCopies.measure(program, into: &table)
         try Commands.measure(program, into: &table)
         table.print()
         // Said, and no failure: on a machine that others use too a time proves little.
