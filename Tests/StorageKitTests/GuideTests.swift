@@ -92,6 +92,53 @@ struct GuideTests {
         #expect(try scratch.bytes("images/disk.img") == [UInt8](repeating: 0, count: 2 << 20))
     }
 
+    @Test func diskImages() async throws {
+        let pool = try await scratch.manager().define(scratch.directoryPool())
+        try await pool.start(build: .standard)
+        try scratch.write([UInt8](repeating: 7, count: 3 << 20), to: "images/golden.img")
+        try await pool.declareVolume(named: "golden.img", format: .raw)
+
+        var definition = VolumeDefinition(name: "disk.qcow2", capacity: nil, format: .qcow2)
+        definition.backingFile = BackingFile(path: "golden.img", format: .raw)
+        let volume = try await pool.createVolume(definition)
+        print(volume.capacity, volume.image?.compatibility ?? "-", volume.definition.backingFile?.path ?? "-")
+        #expect(volume.capacity == .mebibytes(3))
+        #expect(volume.image?.compatibility == "1.1")
+        #expect(volume.definition.backingFile?.path == scratch.path + "/images/golden.img")
+
+        let clone = await pool.cloneVolume(
+            VolumeReference(pool: "images", name: "disk.qcow2"),
+            as: VolumeDefinition(name: "copy.vmdk", capacity: nil, format: .vmdk)
+        )
+        for await progress in clone.progress {
+            print(progress.done, progress.total ?? .zero, progress.rate, progress.remaining ?? .zero)
+        }
+        let copy = try await clone.value
+        #expect(copy.capacity == volume.capacity)
+        #expect(copy.image?.subformat == "monolithicSparse")
+        #expect(copy.definition.backingFile == nil)
+        #expect(copy.allocation >= .mebibytes(3))
+
+        let check = try await pool.checkVolume(named: "disk.qcow2", repairingLeaks: true)
+        for finding in check.findings {
+            print(finding.kind, finding.offset, finding.message)
+        }
+        let map = try await pool.mapVolume(named: "disk.qcow2")
+        for entry in map.entries where entry.kind == .data {
+            print(entry.start, entry.length, map.layers[entry.layer ?? 0], entry.offset ?? .zero)
+        }
+        #expect(check.isClean)
+        #expect(map.entries.map(\.layer) == [1])
+        #expect(map.entries.map(\.length) == [.mebibytes(3)])
+
+        let bytes = try scratch.bytes("images/disk.qcow2")
+        try scratch.write(bytes, to: "images/old.qcow2")
+        #expect(try await pool.volume(named: "old.qcow2").formatOrigin == .probed)
+
+        try await pool.declareVolume(named: "old.qcow2", format: .qcow2)
+        #expect(try await pool.volume(named: "old.qcow2").formatOrigin == .declared)
+    }
+
     @Test func readme() async throws {
         let folders = scratch.folders
         let directory = scratch.path + "/images"
@@ -110,7 +157,8 @@ struct GuideTests {
     /// Each block of Swift in a guide stands, line by line, in this file.
     @Test(arguments: [
         "Sources/StorageKit/StorageKit.docc/YourFirstPool.md", "Sources/StorageKit/StorageKit.docc/Errors.md",
-        "Sources/StorageKit/StorageKit.docc/Transfers.md", "README.md",
+        "Sources/StorageKit/StorageKit.docc/Transfers.md", "Sources/StorageKit/StorageKit.docc/DiskImages.md",
+        "README.md",
     ])
     func theGuidesAreThisCode(file: String) throws {
         func lines(_ text: String) -> [String] {

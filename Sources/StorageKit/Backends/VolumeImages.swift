@@ -11,7 +11,10 @@ public protocol VolumeReading: PoolBackend {
 
     /// Looks at all tables of the volume's image.
     ///
-    /// - Parameter repairingLeaks: Whether clusters that nothing refers to are freed.
+    /// - Parameters:
+    ///   - name: The volume's name.
+    ///   - repairingLeaks: Whether clusters that nothing refers to are freed.
+    ///   - cancellation: Stops the look.
     func check(
         volume name: String,
         repairingLeaks: Bool,

@@ -2,7 +2,10 @@
 public protocol VolumeWiping: PoolBackend {
     /// What a wipe would do.
     ///
-    /// - Parameter isForced: Whether to go on where overwriting leaves the old content on the disk.
+    /// - Parameters:
+    ///   - name: The volume's name.
+    ///   - algorithm: The passes.
+    ///   - isForced: Whether to go on where overwriting leaves the old content on the disk.
     /// - Throws: `StorageError` with code `volumeNotFound`, `notSupported` where overwriting would be in vain, or another.
     func outlineWipe(
         of name: String,
