@@ -57,7 +57,8 @@ extension ImageCreation {
         try writer.finish()
     }
 
-    private func preallocate(_ place: ImagePlace, _ cancellation: Cancellation) throws(StorageError) {
+    /// Gives a place the blocks that the image is to have; it must hold no data.
+    func preallocate(_ place: ImagePlace, _ cancellation: Cancellation) throws(StorageError) {
         let length = place.range.upperBound - place.range.lowerBound
         switch preallocation {
         case .off, .metadata: return

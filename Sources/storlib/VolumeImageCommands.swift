@@ -3,8 +3,10 @@ import StorageKit
 
 /// The options of commands that copy a volume.
 struct CopyOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Compress the data: zlib or zstd, in a qcow2 image.", valueName: "algorithm"))
+    @Option(help: ArgumentHelp("Compress the data: zlib, or zstd in a qcow2 image.", valueName: "algorithm"))
     var compress: String?
+    @Option(help: ArgumentHelp("The variety of the format, such as streamOptimized of vmdk.", valueName: "name"))
+    var subformat: String?
     @Flag(help: "Accepted as by virsh: blocks are shared wherever the file system can.")
     var reflink = false
     @Flag(help: "Allocate the tables of the image at once.")
@@ -12,6 +14,7 @@ struct CopyOptions: ParsableArguments {
 
     func apply(to definition: inout VolumeDefinition) throws(StorageError) {
         if preallocMetadata { definition.preallocation = .metadata }
+        definition.subformat = subformat
         guard let compress else { return }
         guard let compression = ImageCompression(rawValue: compress) else {
             throw StorageError(.invalidArgument, "--compress wants zlib or zstd, found '\(compress.printable)'")

@@ -75,6 +75,7 @@ struct VolInformation: ParsableCommand {
             "Backing": volume.definition.backingFile.map { file in
                 file.path + (file.format.map { " (\($0))" } ?? "")
             },
+            "Encryption": volume.image?.encryption,
             "State": volume.image.flatMap { $0.isDirty ? "not closed by its last writer" : nil },
             "Problem": volume.problem,
         ])

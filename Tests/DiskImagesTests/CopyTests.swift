@@ -39,7 +39,7 @@ extension ImageScratch {
         creation.virtualSize = chain.virtualSize
         let done = Atomic<UInt64>(0)
         let writer = try creation.writer(to: makeFile(creation.name), makeFile: makeFile)
-        try ImageCopier(chain, to: writer, of: chain.virtualSize, cancellation: Cancellation()) {
+        try ImageCopier(chain, to: writer, of: creation, cancellation: Cancellation()) {
             done.add($0, ordering: .relaxed)
         }
         .run()
@@ -71,6 +71,18 @@ struct CopyTests {
             try scratch.convert(creation.name, back)
             try scratch.run("cmp", ["disk", back.name])
         }
+    }
+
+    @Test(arguments: ImagePreallocation.allCases) func copiesArePreallocated(preallocation: ImagePreallocation) throws {
+        try scratch.writeRandomDisk("disk", size: 20 << 20, seed: 99)
+        var creation = ImageCreation(format: .qcow2, name: "image", virtualSize: 0)
+        creation.preallocation = preallocation
+        try scratch.convert("disk", creation)
+        try scratch.run("qemu-img", ["check", "-f", "qcow2", "image"])
+        try scratch.run("qemu-img", ["compare", "-f", "raw", "-F", "qcow2", "disk", "image"])
+        let allocated = try scratch.open("image").file.status().allocated
+        #expect((allocated.bytes >= 20 << 20) == (preallocation == .falloc || preallocation == .full))
+        #expect((try scratch.check("image").allocatedUnits == 320) == (preallocation != .off))
     }
 
     @Test func extendedL2() throws {

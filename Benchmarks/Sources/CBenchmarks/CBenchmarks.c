@@ -95,6 +95,7 @@ int benchmarks_drop_pages(const char *path) {
         posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
         close(fd);
     }
+    if (result == 0) result = listing.count;
     free_names(&listing);
     closedir(directory);
     return result;

@@ -11,8 +11,7 @@ package struct ImageCopier {
     private let cancellation: Cancellation
     private let progress: @Sendable (UInt64) -> Void
     private let sharesExtents: Bool
-    /// The size of the image that is being made, in bytes.
-    private let targetSize: UInt64
+    private let creation: ImageCreation
 
     /// What is looked at at once: enough for long runs, and little enough to stop soon.
     private static let windowLength: UInt64 = 8 << 20
@@ -23,13 +22,13 @@ package struct ImageCopier {
     /// - Parameters:
     ///   - chain: What is copied.
     ///   - writer: The image that is being made.
-    ///   - targetSize: Its size in bytes, at least that of the chain.
+    ///   - creation: What that image is to be; its size is at least that of the chain.
     ///   - cancellation: Stops the copying.
     ///   - progress: Told of bytes of the guest's disk that are done, on any thread.
     package init(
         _ chain: ImageChain,
         to writer: any ImageWriter,
-        of targetSize: UInt64,
+        of creation: ImageCreation,
         cancellation: Cancellation,
         progress: @escaping @Sendable (UInt64) -> Void
     ) {
@@ -37,7 +36,7 @@ package struct ImageCopier {
         self.writer = writer
         self.cancellation = cancellation
         self.progress = progress
-        self.targetSize = targetSize
+        self.creation = creation
         sharesExtents = chain.layers[0].file.file.isOnSharingFilesystem
     }
 
@@ -78,7 +77,7 @@ package struct ImageCopier {
             case .unallocated, .zero:
                 // A hole may be far longer than the window.
                 let end = extent.range.upperBound
-                if end >= windowEnd, pieces.isEmpty {
+                if end >= windowEnd, pieces.isEmpty, !placesAll {
                     let next = end == chain.virtualSize ? end : max(end - end % unit, windowEnd)
                     progress(next - position)
                     position = next
@@ -98,6 +97,9 @@ package struct ImageCopier {
     }
 
     private var unit: UInt64 { writer.unit }
+    private var targetSize: UInt64 { creation.virtualSize }
+    /// Whether holes get places too.
+    private var placesAll: Bool { creation.preallocation != .off }
     /// Whole units.
     private var window: UInt64 { max(Self.windowLength, unit) / unit * unit }
 
@@ -106,9 +108,12 @@ package struct ImageCopier {
     private func copy(_ queue: WorkQueue) throws(StorageError) {
         var position: UInt64 = 0
         while position < chain.virtualSize {
+            let start = position
             let pieces = try nextPieces(at: &position)
-            for range in units(of: pieces) {
+            let end = position == chain.virtualSize ? targetSize : position
+            for range in placesAll ? [start..<end] : units(of: pieces) {
                 for place in try writer.place(range) {
+                    try creation.preallocate(place, cancellation)
                     for piece in pieces where piece.range.overlaps(place.range) {
                         try copy(piece, to: place, queue)
                     }

@@ -84,7 +84,7 @@ extension FileVolumes {
         guard volume.definition.kind == .file else {
             throw StorageError(.notSupported, "volume '\(name)' of pool '\(poolName)' is a directory and has no size")
         }
-        if volume.definition.format != .raw { return try outlineImageResize(volume, to: size) }
+        if !volume.isPlain { return try outlineImageResize(volume, to: size) }
         let capacity = try size.capacity(of: volume)
         let directory = try openDirectory()
         let added = capacity.subtractingClamped(volume.capacity)
@@ -106,7 +106,7 @@ extension FileVolumes {
         cancellation: Cancellation
     ) throws(StorageError) {
         let found = try volume(named: name)
-        if found.definition.kind == .file, found.definition.format != .raw {
+        if found.definition.kind == .file, !found.isPlain {
             return try resizeImage(found, to: size, following: outline, cancellation: cancellation)
         }
         let directory = try openDirectory()
@@ -128,4 +128,9 @@ extension FileVolumes {
             throw explained(error, name, newSize.subtractingClamped(oldSize), in: directory)
         }
     }
+}
+
+extension Volume {
+    /// Whether the file's bytes are the disk's: a LUKS container counts as raw in documents, and is none.
+    fileprivate var isPlain: Bool { image?.format == .raw }
 }

@@ -53,10 +53,22 @@ extension FileVolumes {
                 return progress.advance(by: source.capacity)
             }
             let writer = try creation.writer(to: file, makeFile: makeFile)
-            try ImageCopier(source.chain, to: writer, of: creation.virtualSize, cancellation: cancellation) {
+            try ImageCopier(source.chain, to: writer, of: creation, cancellation: cancellation) {
                 progress.advance(by: ByteCount($0))
             }
             .run()
+            if creation.format == .raw, creation.preallocation == .off {
+                try allocate(file, allocation(of: definition, creation))
+            }
+        }
+    }
+
+    /// Gives the holes of a copy blocks, which keeps the data; a file system without the call leaves them holes.
+    private func allocate(_ file: ImageFile, _ allocation: ByteCount) throws(StorageError) {
+        do throws(StorageError) {
+            try file.file.allocate(offset: .zero, length: allocation, keepingSize: true)
+        } catch {
+            guard error.code == .notSupported else { throw error }
         }
     }
 
@@ -69,7 +81,8 @@ extension FileVolumes {
     ) throws(StorageError) -> Bool {
         let image = source.chain.layers[0].description
         guard source.chain.layers.count == 1, image.format == creation.format, creation.compression == nil,
-            wanted.preallocation == nil, image.dataFiles.isEmpty, !image.isDirty, !image.isCorrupt
+            wanted.preallocation == nil, wanted.allocation ?? .zero == .zero, image.dataFiles.isEmpty, !image.isDirty,
+            !image.isCorrupt
         else { return false }
         switch image.format {
         case .raw:
@@ -113,6 +126,8 @@ extension FileVolumes {
             )
         }
         definition.capacity = capacity
+        // Holes of the source stay holes, unless the copy is to be allocated.
+        if definition.preallocation == nil { definition.allocation = definition.allocation ?? .zero }
         return definition
     }
 }

@@ -126,7 +126,9 @@ extension FileVolumes {
                 hint: "made can be \(ImageFormat.creatable.map(\.rawValue).joined(separator: ", "))"
             )
         }
-        let backing = try definition.backingFile.map { file throws(StorageError) in try openBacking(file) }
+        let backing = try definition.backingFile.map { file throws(StorageError) in
+            try openBacking(file, for: definition.name)
+        }
         guard let capacity = sourceCapacity ?? definition.capacity ?? backing.map({ ByteCount($0.size) }) else {
             throw StorageError(.invalidArgument, "volume '\(definition.name)' needs a capacity")
         }
@@ -152,7 +154,7 @@ extension FileVolumes {
     }
 
     /// What is set aside at once: of a raw volume all of it where the definition does not say.
-    private func allocation(of definition: VolumeDefinition, _ creation: ImageCreation) -> ByteCount {
+    func allocation(of definition: VolumeDefinition, _ creation: ImageCreation) -> ByteCount {
         let capacity = ByteCount(creation.virtualSize)
         switch definition.preallocation {
         case .falloc, .full: return capacity
@@ -163,10 +165,15 @@ extension FileVolumes {
 
     /// Looks at a backing file that a volume is to have: it must be there, and readable with all that is below it.
     private func openBacking(
-        _ backing: BackingFile
+        _ backing: BackingFile,
+        for name: String
     ) throws(StorageError) -> (reference: ImageDescription.Backing, file: ImageFile, size: UInt64) {
         let opener = try ImageChainOpener(volumes: VolumeDirectory(self))
-        let (image, chain) = try opener.declaredBacking(backing.path, format: backing.format?.imageFormat)
+        let (image, chain) = try opener.declaredBacking(
+            backing.path,
+            format: backing.format?.imageFormat,
+            for: name
+        )
         let reference = ImageDescription.Backing(name: backing.path, format: image.description.format)
         return (reference, image.file, chain.virtualSize)
     }

@@ -47,7 +47,10 @@ struct ImageChainOpener: Sendable {
                     context: StorageError.Context(path: image.path)
                 )
             }
-            return try ImageFile(directory.directory.open(name, [.readOnly, .nonBlocking]))
+            return try ImageFile(
+                directory.directory.open(name, [isWritten ? .readWrite : .readOnly, .nonBlocking]),
+                isChanging: isWritten
+            )
         }
         return (try type.init(content, opener: opener), record, record.declaredFormat == nil && given == nil)
     }
@@ -68,12 +71,17 @@ struct ImageChainOpener: Sendable {
 
     /// Opens a backing file that a user names for a new volume, and all that is below it.
     ///
-    /// - Parameter format: Its format; nil is the one that it was declared with, or else looks like.
+    /// - Parameters:
+    ///   - path: The backing file.
+    ///   - format: Its format; nil is the one that it was declared with, or else looks like.
+    ///   - name: The new volume.
     func declaredBacking(
         _ path: String,
-        format: ImageFormat?
+        format: ImageFormat?,
+        for name: String
     ) throws(StorageError) -> (image: any DiskImage, chain: ImageChain) {
-        let top = try ImageFile(volumes.directory.open(".", [.readOnly, .directory]), size: 0)
+        let place = try volumes.directory.open(".", [.readOnly, .directory], path: volumes.files.path(of: name))
+        let top = try ImageFile(place, size: 0)
         var below = Below(
             record: VolumeRecord(declaredBackingPath: path),
             directory: volumes.files.path,
