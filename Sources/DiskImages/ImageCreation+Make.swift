@@ -1,7 +1,8 @@
 package import StorageBase
 
 extension ImageCreation {
-    private static let placeStep: UInt64 = 1 << 30
+    /// What is preallocated at once.
+    static let placeStep: UInt64 = 1 << 30
     private static let writeStep = 1 << 20
 
     /// Refuses what the format cannot do.
@@ -57,7 +58,8 @@ extension ImageCreation {
         try writer.finish()
     }
 
-    private func preallocate(_ place: ImagePlace, _ cancellation: Cancellation) throws(StorageError) {
+    /// Sets aside what the image is to have of its storage, before anything is written there.
+    func preallocate(_ place: ImagePlace, _ cancellation: Cancellation) throws(StorageError) {
         let length = place.range.upperBound - place.range.lowerBound
         switch preallocation {
         case .off, .metadata: return

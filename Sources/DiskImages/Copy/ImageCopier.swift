@@ -11,8 +11,8 @@ package struct ImageCopier {
     private let cancellation: Cancellation
     private let progress: @Sendable (UInt64) -> Void
     private let sharesExtents: Bool
-    /// The size of the image that is being made, in bytes.
-    private let targetSize: UInt64
+    /// What the image that is being made is to be.
+    private let creation: ImageCreation
 
     /// What is looked at at once: enough for long runs, and little enough to stop soon.
     private static let windowLength: UInt64 = 8 << 20
@@ -23,13 +23,13 @@ package struct ImageCopier {
     /// - Parameters:
     ///   - chain: What is copied.
     ///   - writer: The image that is being made.
-    ///   - targetSize: Its size in bytes, at least that of the chain.
+    ///   - creation: What it is to be; its size is at least that of the chain.
     ///   - cancellation: Stops the copying.
     ///   - progress: Told of bytes of the guest's disk that are done, on any thread.
     package init(
         _ chain: ImageChain,
         to writer: any ImageWriter,
-        of targetSize: UInt64,
+        as creation: ImageCreation,
         cancellation: Cancellation,
         progress: @escaping @Sendable (UInt64) -> Void
     ) {
@@ -37,7 +37,7 @@ package struct ImageCopier {
         self.writer = writer
         self.cancellation = cancellation
         self.progress = progress
-        self.targetSize = targetSize
+        self.creation = creation
         sharesExtents = chain.layers[0].file.file.isOnSharingFilesystem
     }
 
@@ -98,6 +98,7 @@ package struct ImageCopier {
     }
 
     private var unit: UInt64 { writer.unit }
+    private var targetSize: UInt64 { creation.virtualSize }
     /// Whole units.
     private var window: UInt64 { max(Self.windowLength, unit) / unit * unit }
 
@@ -105,16 +106,28 @@ package struct ImageCopier {
 
     private func copy(_ queue: WorkQueue) throws(StorageError) {
         var position: UInt64 = 0
+        var placed: UInt64 = 0
         while position < chain.virtualSize {
             let pieces = try nextPieces(at: &position)
-            for range in units(of: pieces) {
+            let end = position == chain.virtualSize ? targetSize : position
+            for range in creation.preallocation == .off ? units(of: pieces) : steps(placed..<end) {
+                try cancellation.check()
                 for place in try writer.place(range) {
+                    try creation.preallocate(place, cancellation)
                     for piece in pieces where piece.range.overlaps(place.range) {
                         try copy(piece, to: place, queue)
                     }
                 }
             }
+            placed = end
         }
+    }
+
+    /// All units of a range, of which holes are to have a place too.
+    private func steps(_ range: Range<UInt64>) -> [Range<UInt64>] {
+        let length = max(ImageCreation.placeStep, unit) / unit * unit
+        return stride(from: range.lowerBound, to: range.upperBound, by: Int(length))
+            .map { $0..<min($0 + length, range.upperBound) }
     }
 
     /// The ranges of whole units in which there are pieces.
@@ -190,7 +203,7 @@ package struct ImageCopier {
                     to: place + done,
                     count: count - done
                 )
-                if copied == 0 { return try checkEnd(of: source, at: offset + done) }
+                if copied == 0 { return try source.checkEnd(at: offset + done) }
                 done += copied
             }
         } catch {
@@ -213,19 +226,7 @@ package struct ImageCopier {
             let read = try source.file.read(into: &buffer, 0..<length, at: offset + done)
             try target.file.write(buffer, 0..<read, at: place + done)
             done += UInt64(read)
-            if read < length { return try checkEnd(of: source, at: offset + done) }
-        }
-    }
-
-    /// The last cluster of an image may end behind its file, and is zeros there; a file that was cut while it is read is lost.
-    private static func checkEnd(of source: ImageFile, at offset: UInt64) throws(StorageError) {
-        guard offset >= source.size else {
-            throw StorageError(
-                .inputOutput,
-                "'\(source.path)' became smaller while it was read: it had \(source.size) bytes and ends at \(offset)",
-                hint: "keep other programs from it, and try again",
-                context: StorageError.Context(path: source.path, byteOffset: ByteCount(offset))
-            )
+            if read < length { return try source.checkEnd(at: offset + done) }
         }
     }
 
@@ -323,7 +324,7 @@ package struct ImageCopier {
             case .data(let file, let offset):
                 let place = offset + (range.lowerBound - piece.range.lowerBound)
                 let read = try file.file.read(into: &unit, target, at: place)
-                if read < target.count { try checkEnd(of: file, at: place + UInt64(read)) }
+                if read < target.count { try file.checkEnd(at: place + UInt64(read)) }
             case .compressed(let data):
                 let bytes = try data.expanded(to: count(of: piece.unit))
                 let first = Int(range.lowerBound - piece.unit.lowerBound)

@@ -4,41 +4,44 @@ import DiskImages
 enum BackingChains {
     /// Notes the volumes whose chain leads back to itself, is too deep, or ends at a file that is not there.
     static func check(_ volumes: inout [Volume], directory: String) {
-        var backing: [String: String] = [:]
+        var backing: [FileName: FileName] = [:]
         for volume in volumes {
             guard let name = volume.image?.backing?.name,
                 case .beneath(let target) = BackingReference(name, in: directory)
             else { continue }
-            backing[volume.name] = target
+            backing[FileName(volume.name)] = FileName(target)
         }
         guard !backing.isEmpty else { return }
-        let names = Set(volumes.map(\.name))
-        var depths: [String: Int] = [:]
-        for index in volumes.indices where backing[volumes[index].name] != nil && volumes[index].problem == nil {
-            volumes[index].problem = problem(of: volumes[index].name, backing, names, &depths)
+        let names = Set(volumes.map { FileName($0.name) })
+        var depths: [FileName: Int] = [:]
+        for index in volumes.indices where volumes[index].problem == nil {
+            let name = FileName(volumes[index].name)
+            if backing[name] != nil { volumes[index].problem = problem(of: name, backing, names, &depths) }
         }
     }
 
     private static func problem(
-        of name: String,
-        _ backing: [String: String],
-        _ names: Set<String>,
-        _ depths: inout [String: Int]
+        of name: FileName,
+        _ backing: [FileName: FileName],
+        _ names: Set<FileName>,
+        _ depths: inout [FileName: Int]
     ) -> String? {
+        var last = name
         var chain = [name]
-        var visited: Set<String> = [name]
-        while let next = backing[chain[chain.count - 1]], depths[chain[chain.count - 1]] == nil {
+        var visited: Set<FileName> = [name]
+        while depths[last] == nil, let next = backing[last] {
             guard visited.insert(next).inserted else {
-                return "its chain of backing files leads back to '\(next.printable)'"
+                return "its chain of backing files leads back to '\(next.text.printable)'"
             }
             // In a directory below, and no volume: it is looked at when it is needed.
-            if !next.containsSlash, !names.contains(next) {
-                return "the backing file '\(next.printable)' of '\(chain[chain.count - 1].printable)' does not exist"
+            if !next.text.containsSlash, !names.contains(next) {
+                return "the backing file '\(next.text.printable)' of '\(last.text.printable)' does not exist"
             }
             chain.append(next)
+            last = next
             guard chain.count <= ImageChain.maximumDepth else { return tooDeep }
         }
-        var depth = depths[chain[chain.count - 1]] ?? 1
+        var depth = depths[last] ?? 1
         for link in chain.reversed() {
             if depths[link] == nil { depths[link] = depth }
             depth += 1
@@ -48,5 +51,18 @@ enum BackingChains {
 
     private static var tooDeep: String {
         "its chain of backing files has more than \(ImageChain.maximumDepth) images"
+    }
+
+    /// A name that is compared by its bytes, as the system does.
+    private struct FileName: Hashable {
+        let text: String
+
+        init(_ text: String) { self.text = text }
+
+        static func == (left: FileName, right: FileName) -> Bool { left.text.hasSameBytes(as: right.text) }
+
+        func hash(into hasher: inout Hasher) {
+            for byte in text.utf8 { hasher.combine(byte) }
+        }
     }
 }
