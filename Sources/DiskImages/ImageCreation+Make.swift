@@ -1,7 +1,8 @@
 package import StorageBase
 
 extension ImageCreation {
-    private static let placeStep: UInt64 = 1 << 30
+    /// What is preallocated at once.
+    static let placeStep: UInt64 = 1 << 30
     private static let writeStep = 1 << 20
 
     /// Refuses what the format cannot do.
@@ -12,7 +13,7 @@ extension ImageCreation {
     }
 
     func creatable() throws(StorageError) -> any CreatableImage.Type {
-        guard let creatable = format.image?.creatable else {
+        guard let creatable = format.image as? any CreatableImage.Type else {
             let known = ImageFormat.creatable.map(\.rawValue).joined(separator: ", ")
             throw StorageError(
                 .notSupported,
@@ -57,7 +58,7 @@ extension ImageCreation {
         try writer.finish()
     }
 
-    /// Gives a place the blocks that the image is to have; it must hold no data.
+    /// Sets aside what the image is to have of its storage, before anything is written there.
     func preallocate(_ place: ImagePlace, _ cancellation: Cancellation) throws(StorageError) {
         let length = place.range.upperBound - place.range.lowerBound
         switch preallocation {
@@ -92,7 +93,7 @@ extension ImageCreation {
 extension ImageFormat {
     /// The formats that can be made.
     package static var creatable: [ImageFormat] {
-        allCases.filter { $0.image?.creatable != nil }
+        allCases.filter { $0.image is any CreatableImage.Type }
     }
 }
 

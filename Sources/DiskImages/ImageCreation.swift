@@ -69,7 +69,10 @@ package struct ImageCreation: Sendable {
         }
         if self.clusterSize != nil, !clusterSize { throw unsupported("cluster size that can be chosen") }
         if self.backing != nil, !backing { throw unsupported("backing file") }
-        if self.compression != nil, !compression { throw unsupported("compressed clusters") }
+        if self.compression != nil {
+            guard compression else { throw unsupported("compressed clusters") }
+            guard preallocation == .off else { throw unsupported("preallocation beside compressed clusters") }
+        }
         guard !qcow2 else { return }
         if compatibility != nil { throw unsupported("compatibility level") }
         if hasLazyRefcounts { throw unsupported("lazy reference counts") }

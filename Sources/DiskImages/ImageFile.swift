@@ -78,6 +78,21 @@ package final class ImageFile: Sendable {
         damaged("the file of \(size) bytes ends inside \(what)", at: offset)
     }
 
+    /// Refuses to take what is behind the file's end for zeros, where another program has cut it.
+    ///
+    /// The last cluster of an image may end behind its file, and is zeros there.
+    ///
+    /// - Parameter offset: Where the file ended for who read it.
+    package func checkEnd(at offset: UInt64) throws(StorageError) {
+        guard !isChanging, offset < size else { return }
+        throw StorageError(
+            .inputOutput,
+            "'\(path)' became smaller while it was read: it had \(size) bytes and ends at \(offset)",
+            hint: "keep other programs from it, and try again",
+            context: StorageError.Context(path: path, byteOffset: ByteCount(offset))
+        )
+    }
+
     /// The error for content that makes no sense.
     package func damaged(_ reason: String, at offset: UInt64) -> StorageError {
         StorageError(

@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Synchronization
 
 /// An open file or directory, closed at the end of its life.
 ///
@@ -7,6 +8,8 @@ internal import CLinux
     package let descriptor: Int32
     /// The name in errors.
     package let path: String
+    /// Whether it was this value that took the lock.
+    private let holdsLock = Atomic(false)
 
     package init(adopting descriptor: Int32, path: String) {
         self.descriptor = descriptor
@@ -30,6 +33,8 @@ internal import CLinux
     }
 
     deinit {
+        // A child that the program has just forked has the descriptor too, and with it the lock, until it runs its own program.
+        if holdsLock.load(ordering: .relaxed) { _ = storlib_flock(descriptor, LOCK_UN) }
         _ = storlib_close(descriptor)
     }
 
@@ -83,7 +88,7 @@ internal import CLinux
         }
     }
 
-    /// Takes or releases the advisory lock of the whole file, without waiting.
+    /// Takes the advisory lock of the whole file, without waiting; it is held until this value's end.
     ///
     /// The corresponding C function is `flock`.
     ///
@@ -93,6 +98,7 @@ internal import CLinux
             try systemCall("flock", "lock '\(path)'", path: path) {
                 storlib_flock(descriptor, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB)
             }
+            holdsLock.store(true, ordering: .relaxed)
             return true
         } catch {
             guard error.code == .busy else { throw error }

@@ -39,7 +39,7 @@ extension ImageScratch {
         creation.virtualSize = chain.virtualSize
         let done = Atomic<UInt64>(0)
         let writer = try creation.writer(to: makeFile(creation.name), makeFile: makeFile)
-        try ImageCopier(chain, to: writer, of: creation, cancellation: Cancellation()) {
+        try ImageCopier(chain, to: writer, as: creation, cancellation: Cancellation()) {
             done.add($0, ordering: .relaxed)
         }
         .run()

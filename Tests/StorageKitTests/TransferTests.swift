@@ -373,7 +373,8 @@ struct TransferTests {
         let held = HeldSource()
         let upload = await pool.uploadVolume(named: "a", from: held.endless)
         let task = Task { await Self.error(of: upload) }
-        try await Task.sleep(for: .milliseconds(50))
+        // Cancelled before its first byte is written, the upload would change nothing.
+        try await held.waitUntilBegun()
         task.cancel()
         let error = await task.value
         #expect(

@@ -11,6 +11,7 @@ package struct ImageCopier {
     private let cancellation: Cancellation
     private let progress: @Sendable (UInt64) -> Void
     private let sharesExtents: Bool
+    /// What the image that is being made is to be.
     private let creation: ImageCreation
 
     /// What is looked at at once: enough for long runs, and little enough to stop soon.
@@ -22,13 +23,13 @@ package struct ImageCopier {
     /// - Parameters:
     ///   - chain: What is copied.
     ///   - writer: The image that is being made.
-    ///   - creation: What that image is to be; its size is at least that of the chain.
+    ///   - creation: What it is to be; its size is at least that of the chain.
     ///   - cancellation: Stops the copying.
     ///   - progress: Told of bytes of the guest's disk that are done, on any thread.
     package init(
         _ chain: ImageChain,
         to writer: any ImageWriter,
-        of creation: ImageCreation,
+        as creation: ImageCreation,
         cancellation: Cancellation,
         progress: @escaping @Sendable (UInt64) -> Void
     ) {
@@ -77,7 +78,7 @@ package struct ImageCopier {
             case .unallocated, .zero:
                 // A hole may be far longer than the window.
                 let end = extent.range.upperBound
-                if end >= windowEnd, pieces.isEmpty, !placesAll {
+                if end >= windowEnd, pieces.isEmpty {
                     let next = end == chain.virtualSize ? end : max(end - end % unit, windowEnd)
                     progress(next - position)
                     position = next
@@ -98,8 +99,6 @@ package struct ImageCopier {
 
     private var unit: UInt64 { writer.unit }
     private var targetSize: UInt64 { creation.virtualSize }
-    /// Whether holes get places too.
-    private var placesAll: Bool { creation.preallocation != .off }
     /// Whole units.
     private var window: UInt64 { max(Self.windowLength, unit) / unit * unit }
 
@@ -107,11 +106,12 @@ package struct ImageCopier {
 
     private func copy(_ queue: WorkQueue) throws(StorageError) {
         var position: UInt64 = 0
+        var placed: UInt64 = 0
         while position < chain.virtualSize {
-            let start = position
             let pieces = try nextPieces(at: &position)
             let end = position == chain.virtualSize ? targetSize : position
-            for range in placesAll ? [start..<end] : units(of: pieces) {
+            for range in creation.preallocation == .off ? units(of: pieces) : steps(placed..<end) {
+                try cancellation.check()
                 for place in try writer.place(range) {
                     try creation.preallocate(place, cancellation)
                     for piece in pieces where piece.range.overlaps(place.range) {
@@ -119,7 +119,15 @@ package struct ImageCopier {
                     }
                 }
             }
+            placed = end
         }
+    }
+
+    /// All units of a range, of which holes are to have a place too.
+    private func steps(_ range: Range<UInt64>) -> [Range<UInt64>] {
+        let length = max(ImageCreation.placeStep, unit) / unit * unit
+        return stride(from: range.lowerBound, to: range.upperBound, by: Int(length))
+            .map { $0..<min($0 + length, range.upperBound) }
     }
 
     /// The ranges of whole units in which there are pieces.
@@ -195,7 +203,7 @@ package struct ImageCopier {
                     to: place + done,
                     count: count - done
                 )
-                if copied == 0 { return try checkEnd(of: source, at: offset + done) }
+                if copied == 0 { return try source.checkEnd(at: offset + done) }
                 done += copied
             }
         } catch {
@@ -218,19 +226,7 @@ package struct ImageCopier {
             let read = try source.file.read(into: &buffer, 0..<length, at: offset + done)
             try target.file.write(buffer, 0..<read, at: place + done)
             done += UInt64(read)
-            if read < length { return try checkEnd(of: source, at: offset + done) }
-        }
-    }
-
-    /// The last cluster of an image may end behind its file, and is zeros there; a file that was cut while it is read is lost.
-    private static func checkEnd(of source: ImageFile, at offset: UInt64) throws(StorageError) {
-        guard offset >= source.size else {
-            throw StorageError(
-                .inputOutput,
-                "'\(source.path)' became smaller while it was read: it had \(source.size) bytes and ends at \(offset)",
-                hint: "keep other programs from it, and try again",
-                context: StorageError.Context(path: source.path, byteOffset: ByteCount(offset))
-            )
+            if read < length { return try source.checkEnd(at: offset + done) }
         }
     }
 
@@ -328,7 +324,7 @@ package struct ImageCopier {
             case .data(let file, let offset):
                 let place = offset + (range.lowerBound - piece.range.lowerBound)
                 let read = try file.file.read(into: &unit, target, at: place)
-                if read < target.count { try checkEnd(of: file, at: place + UInt64(read)) }
+                if read < target.count { try file.checkEnd(at: place + UInt64(read)) }
             case .compressed(let data):
                 let bytes = try data.expanded(to: count(of: piece.unit))
                 let first = Int(range.lowerBound - piece.unit.lowerBound)

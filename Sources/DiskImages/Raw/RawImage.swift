@@ -22,9 +22,12 @@ package final class RawImage: DiskImage {
         if let last, last.range.contains(offset) { return last }
         let found: ImageExtent
         do throws(StorageError) {
-            let data = try file.file.nextData(from: offset).map { min($0, file.size) } ?? file.size
-            if data > offset {
-                found = ImageExtent(offset..<data, .unallocated)
+            let data = try file.file.nextData(from: offset)
+            // Behind its end a file looks as a hole does.
+            if data == nil { try file.checkEnd(at: file.file.contentSize()) }
+            let start = min(data ?? file.size, file.size)
+            if start > offset {
+                found = ImageExtent(offset..<start, .unallocated)
             } else {
                 let end = try min(max(file.file.nextHole(from: offset), offset + 1), file.size)
                 found = ImageExtent(offset..<end, .data(file, offset: offset))

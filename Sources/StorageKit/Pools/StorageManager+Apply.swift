@@ -32,7 +32,7 @@ extension StorageManager {
                 return try backend.createVolume(definition, following: plan.outline, cancellation: cancellation)
             }
         case .cloneVolume(let pool, let definition, let source):
-            return try withRunningPool(pool, cancellation: cancellation) { _ throws(StorageError) in
+            let volume = try withRunningPool(pool, cancellation: cancellation) { _ throws(StorageError) in
                 try withContent(of: source, cancellation: cancellation) { content throws(StorageError) in
                     try cloning(record(named: pool).requireRunning())
                         .cloneVolume(
@@ -44,6 +44,8 @@ extension StorageManager {
                         )
                 }
             }
+            progress.complete()
+            return volume
         case .declareVolume(let pool, let name, let format):
             try withRunningPool(pool, cancellation: cancellation) { _ throws(StorageError) in
                 try declaring(record(named: pool).requireRunning())

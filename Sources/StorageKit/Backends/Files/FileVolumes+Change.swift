@@ -11,7 +11,25 @@ extension FileVolumes {
         if status.kind == .directory, try !openDirectory().open(name, [.readOnly, .directory]).entryNames().isEmpty {
             throw notEmpty(name)
         }
-        return PlanOutline(steps: [step], assumptions: [.file(volume.path, status)])
+        var outline = PlanOutline(steps: [step], assumptions: [.file(volume.path, status)])
+        for file in try dataFiles(of: volume) {
+            let status = try openDirectory().status(of: file)
+            outline.steps.append(.init("remove file", path(of: file), detail: "\(status.size), the data of '\(name)'"))
+            outline.assumptions.append(.file(path(of: file), status))
+        }
+        return outline
+    }
+
+    /// The files beside a volume that were made with it, and in which its image still has its data.
+    private func dataFiles(of volume: Volume) throws(StorageError) -> [String] {
+        guard let named = volume.image?.dataFiles, !named.isEmpty else { return [] }
+        let directory = try openDirectory()
+        let file = try directory.open(volume.name, [.readOnly, .nonBlocking])
+        let made = try VolumeRecord.read(of: file, named: volume.name, in: directory).dataFiles
+        return made.filter { name in
+            named.contains { $0.hasSameBytes(as: name) } && isVolumeName(name)
+                && (try? directory.status(of: name).kind) == .regular
+        }
     }
 
     func deleteVolume(_ name: String, following outline: PlanOutline) throws(StorageError) {
@@ -19,7 +37,8 @@ extension FileVolumes {
         switch try statusOrNotFound(name, in: directory).kind {
         case .regular:
             // A resize or an upload by another program holds the lock too.
-            try withLock(on: name, in: directory) { () throws(StorageError) in
+            let names = try [name] + dataFiles(of: volume(named: name))
+            try withLock(on: names, in: directory) { () throws(StorageError) in
                 try remove(name, in: directory, following: outline)
             }
         default: try remove(name, in: directory, following: outline)
@@ -33,12 +52,29 @@ extension FileVolumes {
     ) throws(StorageError) {
         try outline.checkUnchanged(outlineDeletion(of: name), object: "volume '\(name)'")
         let isDirectory = try statusOrNotFound(name, in: directory).kind == .directory
+        let dataFiles = isDirectory ? [] : try dataFiles(of: volume(named: name))
         do throws(StorageError) {
             try directory.remove(name, directory: isDirectory)
         } catch {
             throw error.code == .notEmpty ? notEmpty(name) : error
         }
         VolumeRecord.removeFile(for: name, in: directory)
+        // The image first: without it its data is a volume that is whole, and the image without its data is none.
+        for file in dataFiles {
+            do throws(StorageError) {
+                try directory.remove(file)
+            } catch {
+                throw StorageError(
+                    error.code,
+                    error.message,
+                    hint:
+                        "volume '\(name)' is removed, and what it had in '\(file.printable)' is a volume of its own now",
+                    context: error.context,
+                    cause: error.cause
+                )
+            }
+            VolumeRecord.removeFile(for: file, in: directory)
+        }
         try directory.synchronizeChange()
     }
 
@@ -63,19 +99,21 @@ extension FileVolumes {
     /// A file that may not be written to cannot be locked, and need not be: nobody
     /// who obeys its mode changes it.
     private func withLock(
-        on name: String,
+        on names: [String],
         in directory: borrowing OpenFile,
         _ body: () throws(StorageError) -> Void
     ) throws(StorageError) {
+        guard let name = names.first else { return try body() }
+        let others = Array(names.dropFirst())
         let file: OpenFile
         do throws(StorageError) {
             file = try directory.open(name, [.readWrite, .noFollow, .nonBlocking])
         } catch {
             guard error.code == .permissionDenied else { throw error }
-            return try body()
+            return try withLock(on: others, in: directory, body)
         }
         guard try file.tryLock(exclusive: true) else { throw busy(name, file) }
-        try body()
+        try withLock(on: others, in: directory, body)
         withExtendedLifetime(file) {}
     }
 

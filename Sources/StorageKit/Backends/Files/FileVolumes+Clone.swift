@@ -10,14 +10,16 @@ extension FileVolumes {
             )
         }
         let chain = try ImageChainOpener(volumes: VolumeDirectory(self)).chain(name)
-        let file = chain.layers[0].file
-        guard try file.file.tryLock(exclusive: false) else { throw busy(name, file.file) }
-        return VolumeContent(found, chain, assumption: .file(found.path, try file.file.status()))
+        for (number, layer) in chain.layers.enumerated() {
+            guard try !layer.file.file.tryLock(exclusive: false) else { continue }
+            throw busy(name, layer.file.file, backing: number == 0 ? nil : layer.file.path)
+        }
+        return VolumeContent(found, chain, assumption: .file(found.path, try chain.layers[0].file.file.status()))
     }
 
     func outlineClone(of source: VolumeContent, as definition: VolumeDefinition) throws(StorageError) -> PlanOutline {
         let definition = try completed(definition, from: source)
-        var outline = try outlineCreation(of: definition, capacity: definition.capacity)
+        var outline = try outlineCreation(of: definition, isCopy: true)
         let images = source.chain.layers.count
         outline.steps.append(
             .init(
@@ -44,7 +46,7 @@ extension FileVolumes {
             object: "volume '\(wanted.name)' or its source"
         )
         let definition = try completed(wanted, from: source)
-        let creation = try imageCreation(definition, capacity: definition.capacity)
+        let creation = try imageCreation(definition)
         progress.setTotal(source.capacity)
         return try make(definition, creation, allocating: source.volume.allocation) {
             file,
@@ -53,22 +55,10 @@ extension FileVolumes {
                 return progress.advance(by: source.capacity)
             }
             let writer = try creation.writer(to: file, makeFile: makeFile)
-            try ImageCopier(source.chain, to: writer, of: creation, cancellation: cancellation) {
+            try ImageCopier(source.chain, to: writer, as: creation, cancellation: cancellation) {
                 progress.advance(by: ByteCount($0))
             }
             .run()
-            if creation.format == .raw, creation.preallocation == .off {
-                try allocate(file, allocation(of: definition, creation))
-            }
-        }
-    }
-
-    /// Gives the holes of a copy blocks, which keeps the data; a file system without the call leaves them holes.
-    private func allocate(_ file: ImageFile, _ allocation: ByteCount) throws(StorageError) {
-        do throws(StorageError) {
-            try file.file.allocate(offset: .zero, length: allocation, keepingSize: true)
-        } catch {
-            guard error.code == .notSupported else { throw error }
         }
     }
 
@@ -81,8 +71,7 @@ extension FileVolumes {
     ) throws(StorageError) -> Bool {
         let image = source.chain.layers[0].description
         guard source.chain.layers.count == 1, image.format == creation.format, creation.compression == nil,
-            wanted.preallocation == nil, wanted.allocation ?? .zero == .zero, image.dataFiles.isEmpty, !image.isDirty,
-            !image.isCorrupt
+            wanted.preallocation == nil, image.dataFiles.isEmpty, !image.isDirty, !image.isCorrupt
         else { return false }
         switch image.format {
         case .raw:
@@ -126,8 +115,6 @@ extension FileVolumes {
             )
         }
         definition.capacity = capacity
-        // Holes of the source stay holes, unless the copy is to be allocated.
-        if definition.preallocation == nil { definition.allocation = definition.allocation ?? .zero }
         return definition
     }
 }

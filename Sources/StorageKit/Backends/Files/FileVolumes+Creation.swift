@@ -6,23 +6,21 @@ extension FileVolumes {
     static let defaultMode: UInt32 = 0o600
 
     func outlineCreation(of definition: VolumeDefinition) throws(StorageError) -> PlanOutline {
-        try outlineCreation(of: definition, capacity: nil)
+        try outlineCreation(of: definition, isCopy: false)
     }
 
-    /// - Parameter sourceCapacity: The size of the volume that is copied.
-    func outlineCreation(
-        of definition: VolumeDefinition,
-        capacity sourceCapacity: ByteCount?
-    ) throws(StorageError) -> PlanOutline {
+    /// - Parameter isCopy: Whether the volume is to hold what another one does: its holes then, and not what is allocated
+    ///   of a new one.
+    func outlineCreation(of definition: VolumeDefinition, isCopy: Bool) throws(StorageError) -> PlanOutline {
         try definition.validate(in: .directory)
         try checkCanCreate(definition)
         let path = path(of: definition.name)
         let directory = try openDirectory()
         guard try directory.isAbsent(definition.name) else { throw exists(definition.name) }
-        let creation = try imageCreation(definition, capacity: sourceCapacity)
+        let creation = try imageCreation(definition)
         try creation.validate()
         let capacity = ByteCount(creation.virtualSize)
-        let allocation = allocation(of: definition, creation)
+        let allocation = isCopy && definition.preallocation == nil ? .zero : allocation(of: definition, creation)
         // A sparse volume may be larger than the storage; what is set aside at once may not.
         let available = try directory.filesystemSpace().available
         guard allocation <= available else { throw noSpace(definition.name, allocation, available) }
@@ -30,6 +28,7 @@ extension FileVolumes {
         let layout =
             switch allocation {
             case _ where creation.preallocation == .metadata: "tables allocated"
+            case _ where isCopy && creation.preallocation == .off: "holes kept"
             case .zero where capacity > .zero: "sparse"
             case capacity: "fully allocated"
             default: "\(allocation) allocated"
@@ -51,7 +50,7 @@ extension FileVolumes {
         cancellation: Cancellation
     ) throws(StorageError) -> Volume {
         try outline.checkUnchanged(outlineCreation(of: definition), object: "volume '\(definition.name)'")
-        let creation = try imageCreation(definition, capacity: nil)
+        let creation = try imageCreation(definition)
         let allocation = allocation(of: definition, creation)
         return try make(definition, creation, allocating: allocation) { file, makeFile throws(StorageError) in
             try creation.make(in: file, cancellation: cancellation, makeFile: makeFile)
@@ -90,21 +89,27 @@ extension FileVolumes {
         let parts = VolumeParts()
         var file = try UnfinishedFile.make(in: volumes.directory, as: path(of: definition.name))
         try file.prepare(definition, mode: mode)
-        let record = VolumeRecord(
+        var record = VolumeRecord(
             declaredFormat: VolumeFormat(creation.format),
             declaredBackingPath: creation.backing?.name
         )
-        try record.write(to: file.file, named: definition.name, in: volumes.directory)
-        try write(ImageFile(empty: file.file.duplicate())) { name throws(StorageError) in
-            try parts.make(name, for: definition, mode: mode, in: self)
-        }
         let made = try file.file.duplicate()
-        try file.file.synchronize()
-        try parts.finish()
         do throws(StorageError) {
+            try record.write(to: file.file, named: definition.name, in: volumes.directory)
+            try write(ImageFile(empty: file.file.duplicate())) { name throws(StorageError) in
+                try parts.make(name, for: definition, mode: mode, in: self)
+            }
+            if !parts.names.isEmpty {
+                record.dataFiles = parts.names
+                try record.write(to: file.file, named: definition.name, in: volumes.directory)
+            }
+            try file.file.synchronize()
+            try parts.finish()
             try file.finish(as: definition.name)
         } catch {
             parts.remove()
+            // Where somebody else was faster the name's record is that of theirs.
+            if error.code != .exists { VolumeRecord.removeFile(for: definition.name, in: volumes.directory) }
             throw error
         }
         try volumes.directory.synchronizeChange()
@@ -114,10 +119,7 @@ extension FileVolumes {
     }
 
     /// What the document asks of the format.
-    func imageCreation(
-        _ definition: VolumeDefinition,
-        capacity sourceCapacity: ByteCount?
-    ) throws(StorageError) -> ImageCreation {
+    func imageCreation(_ definition: VolumeDefinition) throws(StorageError) -> ImageCreation {
         let format = definition.format ?? .raw
         guard let imageFormat = format.imageFormat else {
             throw StorageError(
@@ -129,7 +131,7 @@ extension FileVolumes {
         let backing = try definition.backingFile.map { file throws(StorageError) in
             try openBacking(file, for: definition.name)
         }
-        guard let capacity = sourceCapacity ?? definition.capacity ?? backing.map({ ByteCount($0.size) }) else {
+        guard let capacity = definition.capacity ?? backing.map({ ByteCount($0.size) }) else {
             throw StorageError(.invalidArgument, "volume '\(definition.name)' needs a capacity")
         }
         guard capacity <= .maximum else {
@@ -154,7 +156,7 @@ extension FileVolumes {
     }
 
     /// What is set aside at once: of a raw volume all of it where the definition does not say.
-    func allocation(of definition: VolumeDefinition, _ creation: ImageCreation) -> ByteCount {
+    private func allocation(of definition: VolumeDefinition, _ creation: ImageCreation) -> ByteCount {
         let capacity = ByteCount(creation.virtualSize)
         switch definition.preallocation {
         case .falloc, .full: return capacity
@@ -257,6 +259,8 @@ private final class VolumeParts {
     private var finished: [String] = []
     private var files: FileVolumes?
 
+    var names: [String] { parts.map(\.name) }
+
     func make(
         _ name: String,
         for definition: VolumeDefinition,
@@ -275,20 +279,21 @@ private final class VolumeParts {
     }
 
     func finish() throws(StorageError) {
-        do throws(StorageError) {
-            for part in parts {
-                try part.file.file.synchronize()
-                try part.file.finish(as: part.name)
-                finished.append(part.name)
-            }
-        } catch {
-            remove()
-            throw error
+        for part in parts {
+            try part.file.file.synchronize()
+            try part.file.finish(as: part.name)
+            finished.append(part.name)
         }
     }
 
+    /// Takes the names away again, of a volume that does not come to be.
     func remove() {
-        for name in finished { try? files?.openDirectory().remove(name) }
+        guard !parts.isEmpty, let directory = try? files?.openDirectory() else { return }
+        for name in finished { try? directory.remove(name) }
+        // The record came before the file; another's file of that name has another's.
+        for name in names where (try? directory.isAbsent(name)) == true {
+            VolumeRecord.removeFile(for: name, in: directory)
+        }
     }
 }
 

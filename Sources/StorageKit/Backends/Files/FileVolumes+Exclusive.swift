@@ -20,11 +20,13 @@ extension FileVolumes {
         return file
     }
 
-    func busy(_ name: String, _ file: borrowing OpenFile) -> StorageError {
+    /// - Parameter backing: The path of the file, where it is one of the volume's backing files.
+    func busy(_ name: String, _ file: borrowing OpenFile, backing: String? = nil) -> StorageError {
         let holder = LockHolder(of: file)
+        let object = backing.map { "the backing file '\($0.printable)' of " } ?? ""
         return StorageError(
             .busy,
-            "volume '\(name)' of pool '\(poolName)' is in use by \(holder?.description ?? "another program")",
+            "\(object)volume '\(name)' of pool '\(poolName)' is in use by \(holder?.description ?? "another program")",
             hint: "wait for it to end",
             context: StorageError.Context(path: path(of: name))
         )

@@ -6,6 +6,13 @@ extension FileVolumes {
     ) throws(StorageError) -> PlanOutline {
         let volume = try volume(named: name)
         try requireFile(volume, to: "wipe")
+        if let data = volume.image?.dataFiles.first, volume.definition.format != .raw {
+            throw StorageError(
+                .notSupported,
+                "volume '\(name)' of pool '\(poolName)' has its data in '\(data.printable)', and a wipe would not reach it",
+                hint: "wipe that file's volume"
+            )
+        }
         let file = try openDirectory().open(name, [.readOnly, .nonBlocking], action: "open volume '\(name)'")
         let status = try file.status()
         if !isForced, algorithm != .trim, let reason = try file.reasonNotToOverwrite(size: status.size.bytes) {

@@ -39,21 +39,23 @@ struct ImageChainOpener: Sendable {
             throw StorageError(.notSupported, "images of format '\(format)' cannot be read")
         }
         let directory = volumes
+        let prefix = Self.prefix(of: name)
         let opener = ImageOpener { name, image throws(StorageError) in
-            guard case .beneath(let name) = BackingReference(name, in: directory.files.path) else {
+            guard case .beneath(let name) = BackingReference(name, in: directory.files.path, from: prefix) else {
                 throw StorageError(
                     .outsidePool,
                     "'\(image.path)' has data in '\(name.printable)', which is outside pool '\(directory.files.poolName)'",
                     context: StorageError.Context(path: image.path)
                 )
             }
-            return try ImageFile(
-                directory.directory.open(name, [isWritten ? .readWrite : .readOnly, .nonBlocking]),
-                isChanging: isWritten
-            )
+            let file = try directory.directory.open(name, [isWritten ? .readWrite : .readOnly, .nonBlocking])
+            return try ImageFile(file, isChanging: isWritten)
         }
         return (try type.init(content, opener: opener), record, record.declaredFormat == nil && given == nil)
     }
+
+    /// Where a file is beneath the pool's directory: empty, or directories and a slash.
+    private static func prefix(of name: String) -> String { name.splitPath.map { $0.parent + "/" } ?? "" }
 
     /// Opens the chain below an image.
     func chain(_ image: any DiskImage, _ record: VolumeRecord) throws(StorageError) -> ImageChain {
@@ -120,7 +122,7 @@ struct ImageChainOpener: Sendable {
             )
         }
         let opened: (image: any DiskImage, record: VolumeRecord, isGuessed: Bool)
-        switch BackingReference(backing.name, in: below.directory) {
+        switch BackingReference(backing.name, in: below.directory, from: below.prefix) {
         case .protocol:
             throw StorageError(
                 .notSupported,
@@ -128,12 +130,11 @@ struct ImageChainOpener: Sendable {
                 context: StorageError.Context(path: image.path)
             )
         case .beneath(let name) where below.isInPool:
-            let path = backing.name.hasBytePrefix("/") ? name : below.prefix + name
             let file = try openMissingNamed(backing, of: image) { () throws(StorageError) in
-                try volumes.directory.open(path, [.readOnly, .nonBlocking])
+                try volumes.directory.open(name, [.readOnly, .nonBlocking])
             }
-            opened = try self.image(adopting: file, named: path, format: backing.format)
-            below.prefix = path.splitPath.map { $0.parent + "/" } ?? ""
+            opened = try self.image(adopting: file, named: name, format: backing.format)
+            below.prefix = Self.prefix(of: name)
         case .beneath(let name):
             opened = try outside("\(below.directory)/\(name)", backing, of: image)
             below.directory = "\(below.directory)/\(name)".splitPath?.parent ?? "/"
@@ -149,6 +150,7 @@ struct ImageChainOpener: Sendable {
             }
             opened = try outside(path, backing, of: image)
             below.directory = path.splitPath?.parent ?? "/"
+            below.prefix = ""
             below.isInPool = false
         }
         below.record = opened.record

@@ -8,6 +8,8 @@ struct VolumeRecord: Hashable, Sendable {
     var declaredFormat: VolumeFormat?
     /// The backing file that the volume was made with.
     var declaredBackingPath: String?
+    /// The names of the files beside it that were made with it, and hold its data.
+    var dataFiles: [String] = []
     /// Work on the content that was begun, and is not finished.
     var brokenWork: BrokenWork?
     /// Lines of a newer storlib, which are kept.
@@ -92,6 +94,7 @@ extension VolumeRecord {
             switch parts[0] {
             case "format" where !value.isEmpty: declaredFormat = VolumeFormat(rawValue: value)
             case "backing" where !value.isEmpty: declaredBackingPath = Self.unescaped(value)
+            case "data" where !value.isEmpty: dataFiles.append(Self.unescaped(value))
             case "broken": brokenWork = BrokenWork(value)
             default: otherLines.append(String(line))
             }
@@ -102,6 +105,7 @@ extension VolumeRecord {
         var lines: [String] = []
         if let declaredFormat { lines.append("format=" + declaredFormat.rawValue) }
         if let declaredBackingPath { lines.append("backing=" + Self.escaped(declaredBackingPath)) }
+        lines += dataFiles.map { "data=" + Self.escaped($0) }
         if let brokenWork { lines.append("broken=" + brokenWork.text) }
         return Array((lines + otherLines).joined(separator: "\n").utf8)
     }
