@@ -113,10 +113,10 @@ enum ImageCopies {
         _ table: inout ResultTable
     ) throws {
         let words = ["vol-clone", "source.qcow2", "copy", "--pool", "images", "--format", "raw"]
-        let ours = try Programs.run([program] + words)
-        let theirs = try qemu.map { qemu in
-            try Programs.run(
-                [qemu, "convert", "-O", "raw", scratch.path + "/images/source.qcow2", scratch.path + "/copy"]
+        guard let ours = try Programs.memory(of: [program] + words) else { return }
+        let theirs = try qemu.flatMap { qemu in
+            try Programs.memory(
+                of: [qemu, "convert", "-O", "raw", scratch.path + "/images/source.qcow2", scratch.path + "/copy"]
             )
         }
         table.add(

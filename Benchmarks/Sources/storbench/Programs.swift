@@ -2,11 +2,20 @@ import Foundation
 
 /// Programs that are measured from outside.
 enum Programs {
-    /// Runs a program without a shell, its output discarded.
+    /// The most memory that a program had, in bytes, as time(1) says; nil where that is not installed.
     ///
-    /// - Returns: The most memory that it had, in bytes.
-    @discardableResult
-    static func run(_ arguments: [String]) throws -> Int {
+    /// The system counts what the starting program had too, and time has little.
+    static func memory(of arguments: [String]) throws -> Int? {
+        guard let time = find("time") else { return nil }
+        let output = NSTemporaryDirectory() + "/storbench-time-" + UUID().uuidString
+        defer { try? FileManager.default.removeItem(atPath: output) }
+        try run([time, "-f", "%M", "-o", output] + arguments)
+        let text = try String(contentsOfFile: output, encoding: .utf8)
+        return Int(text.trimmingCharacters(in: .whitespacesAndNewlines)).map { $0 * 1024 }
+    }
+
+    /// Runs a program without a shell, its output discarded.
+    static func run(_ arguments: [String]) throws {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
@@ -18,10 +27,8 @@ enum Programs {
             throw CocoaError(.executableNotLoadable)
         }
         var status: Int32 = 0
-        var usage = rusage()
-        wait4(process, &status, 0, &usage)
+        waitpid(process, &status, 0)
         guard status == 0 else { throw CocoaError(.fileReadUnknown) }
-        return Int(usage.ru_maxrss) * 1024
     }
 
     /// The path of a program of the machine; nil where it is not installed.

@@ -1,18 +1,69 @@
 /// A volume as it is in the storage.
 public struct Volume: Hashable, Sendable {
+    /// What there is to know, in one place: lists of thousands of volumes are copied by reference.
+    private struct Content: Hashable, Sendable {
+        var definition: VolumeDefinition
+        var physicalSize: ByteCount
+        var timestamps: Timestamps?
+        var problem: String?
+        var formatOrigin: FormatOrigin?
+        var image: ImageDescription?
+    }
+
+    // SAFETY: it is written to only where nobody else refers to it.
+    private final class Storage: @unchecked Sendable {
+        var content: Content
+
+        init(_ content: Content) {
+            self.content = content
+        }
+    }
+
+    private var storage: Storage
+
+    private var content: Content {
+        get { storage.content }
+        _modify {
+            if !isKnownUniquelyReferenced(&storage) { storage = Storage(storage.content) }
+            yield &storage.content
+        }
+    }
+
     /// Name, key, path, UUID, capacity, allocation, format and permissions, as found.
-    public var definition: VolumeDefinition
+    public var definition: VolumeDefinition {
+        get { storage.content.definition }
+        _modify { yield &content.definition }
+    }
+
     /// The size of the file or the device.
-    public var physicalSize: ByteCount
+    public var physicalSize: ByteCount {
+        get { storage.content.physicalSize }
+        _modify { yield &content.physicalSize }
+    }
+
     /// When the file was used, and made.
-    public var timestamps: Timestamps?
+    public var timestamps: Timestamps? {
+        get { storage.content.timestamps }
+        _modify { yield &content.timestamps }
+    }
+
     /// What is wrong with the content, in words; nil where nothing is known to be.
-    public var problem: String?
+    public var problem: String? {
+        get { storage.content.problem }
+        _modify { yield &content.problem }
+    }
 
     /// Where the format is known from; nil for what is no image.
-    public var formatOrigin: FormatOrigin?
+    public var formatOrigin: FormatOrigin? {
+        get { storage.content.formatOrigin }
+        _modify { yield &content.formatOrigin }
+    }
+
     /// What the image's header says; nil for what is no image, or cannot be read.
-    public var image: ImageDescription?
+    public var image: ImageDescription? {
+        get { storage.content.image }
+        _modify { yield &content.image }
+    }
 
     /// Where the format of a volume is known from.
     public enum FormatOrigin: String, Hashable, Sendable, Codable {
@@ -29,11 +80,16 @@ public struct Volume: Hashable, Sendable {
         timestamps: Timestamps? = nil,
         problem: String? = nil
     ) {
-        self.definition = definition
-        self.physicalSize = physicalSize
-        self.timestamps = timestamps
-        self.problem = problem
+        storage = Storage(
+            Content(definition: definition, physicalSize: physicalSize, timestamps: timestamps, problem: problem)
+        )
     }
+
+    /// Whether both are the same in all that is known of them.
+    public static func == (left: Volume, right: Volume) -> Bool { left.content == right.content }
+
+    /// Hashes all that is known of the volume.
+    public func hash(into hasher: inout Hasher) { hasher.combine(content) }
 
     /// The name, unique in its pool.
     public var name: String { definition.name }
@@ -78,11 +134,13 @@ extension Volume: Codable {
 
     /// Reads the keys of ``VolumeDefinition``, and beside them those of the other properties.
     public init(from decoder: any Decoder) throws {
-        definition = try VolumeDefinition(from: decoder)
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        physicalSize = try container.decode(ByteCount.self, forKey: .physicalSize)
-        timestamps = try container.decodeIfPresent(Timestamps.self, forKey: .timestamps)
-        problem = try container.decodeIfPresent(String.self, forKey: .problem)
+        self.init(
+            definition: try VolumeDefinition(from: decoder),
+            physicalSize: try container.decode(ByteCount.self, forKey: .physicalSize),
+            timestamps: try container.decodeIfPresent(Timestamps.self, forKey: .timestamps),
+            problem: try container.decodeIfPresent(String.self, forKey: .problem)
+        )
         formatOrigin = try container.decodeIfPresent(FormatOrigin.self, forKey: .formatOrigin)
         image = try container.decodeIfPresent(ImageDescription.self, forKey: .image)
     }

@@ -162,7 +162,9 @@ extension VolumeDefinition {
             compatibility = image.compatibility
             clusterSize = image.clusterSize
             // libvirt prints the element for every image of level 1.1.
-            if compatibility == "1.1" { features = Set(image.features.compactMap { VolumeFeature(rawValue: $0) }) }
+            if compatibility == "1.1" {
+                features = image.features.isEmpty ? [] : Set(image.features.compactMap { VolumeFeature(rawValue: $0) })
+            }
         }
         backingFile = image.backing.map { backing in
             var path = backing.name
