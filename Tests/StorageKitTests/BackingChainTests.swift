@@ -6,7 +6,8 @@ import Testing
 struct BackingChainTests {
     private let scratch = Scratch()
 
-    private func image(_ name: String, on backing: String, _ format: String? = "qcow2", as own: String = "qcow2") throws {
+    private func image(_ name: String, on backing: String, _ format: String? = "qcow2", as own: String = "qcow2") throws
+    {
         let format = format.map { ["-F", $0] } ?? []
         try scratch.run(
             "qemu-img",
@@ -96,7 +97,8 @@ struct BackingChainTests {
         }
         // A chain that cannot be read is refused before anything is made.
         for (path, text) in [
-            ("absent", "the backing file 'absent'"), ("\(scratch.path)/absent", "absent' "), ("nbd://x/y", "is not a file of this host"),
+            ("absent", "the backing file 'absent'"), ("\(scratch.path)/absent", "absent' "),
+            ("nbd://x/y", "is not a file of this host"),
             ("\(scratch.path)/outside-2.qcow2", "guessed"), (".", "is not a file"),
         ] {
             var definition = VolumeDefinition("c", 1 << 20, .qcow2)
@@ -109,7 +111,9 @@ struct BackingChainTests {
 
     // MARK: Chains
 
-    @Test(arguments: [("qcow2", "qcow2"), ("qcow2", "qcow"), ("qcow2", "vmdk"), ("qcow", "raw"), ("qed", "vdi"), ("qcow2", "vhdx")])
+    @Test(arguments: [
+        ("qcow2", "qcow2"), ("qcow2", "qcow"), ("qcow2", "vmdk"), ("qcow", "raw"), ("qed", "vdi"), ("qcow2", "vhdx"),
+    ])
     func threeImages(middle: String, base: String) throws {
         let pool = try scratch.runningPool()
         try scratch.makeDisk("disk", size: 1 << 20, seed: 3)
@@ -132,7 +136,10 @@ struct BackingChainTests {
 
     @Test func aDirectoryBelow() throws {
         let pool = try scratch.runningPool()
-        try FileManager.default.createDirectory(atPath: "\(scratch.path)/images/sub/deep", withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: "\(scratch.path)/images/sub/deep",
+            withIntermediateDirectories: true
+        )
         try scratch.makeDisk("images/sub/base", size: 1 << 20, seed: 4)
         try scratch.makeDisk("images/root", size: 1 << 20, seed: 5)
         try scratch.makeDisk("root", size: 1 << 20, seed: 6)
@@ -153,7 +160,10 @@ struct BackingChainTests {
         let out = try problem(pool, "e")
         #expect(out.contains("/images/sub/../../root' of"), "\(out)")
         try image("f", on: "sub/absent")
-        #expect(try problem(pool, "f").contains("the backing file 'sub/absent' of '\(scratch.path)/images/f' does not exist"))
+        #expect(
+            try problem(pool, "f")
+                .contains("the backing file 'sub/absent' of '\(scratch.path)/images/f' does not exist")
+        )
         // The data of a flat image is beside it.
         try scratch.qemuImage("convert -f raw -O vmdk -o subformat=monolithicFlat images/root images/sub/flat.vmdk")
         try image("g", on: "sub/flat.vmdk", "vmdk")
@@ -171,7 +181,10 @@ struct BackingChainTests {
         let listed = try pool.volumes()
         #expect(listed.count == 9)
         for volume in listed {
-            #expect(volume.problem?.hasPrefix("its chain of backing files leads back to '") == true, "\(volume.name): \(volume.problem ?? "")")
+            #expect(
+                volume.problem?.hasPrefix("its chain of backing files leads back to '") == true,
+                "\(volume.name): \(volume.problem ?? "")"
+            )
             #expect(try problem(pool, volume.name).contains("leads back to itself"))
         }
         // By another name of the same file.
@@ -197,9 +210,13 @@ struct BackingChainTests {
         try image("middle", on: "gone", "raw")
         let listed = try pool.volumes()
         #expect(listed.map(\.name) == ["middle", "top"])
-        for volume in listed { #expect(volume.problem == "the backing file 'gone' of 'middle' does not exist", "\(volume.name)") }
+        for volume in listed {
+            #expect(volume.problem == "the backing file 'gone' of 'middle' does not exist", "\(volume.name)")
+        }
         for name in ["top", "middle"] {
-            #expect(try problem(pool, name) == "the backing file 'gone' of '\(scratch.path)/images/middle' does not exist")
+            #expect(
+                try problem(pool, name) == "the backing file 'gone' of '\(scratch.path)/images/middle' does not exist"
+            )
         }
         try scratch.run("mkfifo", ["\(scratch.path)/images/fifo"])
         try image("on-fifo", on: "fifo", "raw")
@@ -236,7 +253,9 @@ struct BackingChainTests {
     @Test func aThousandVolumesWithCyclesAreListedFast() throws {
         let pool = try scratch.runningPool()
         // Ten rings of a hundred images each.
-        for number in 0..<1000 { try headerOnly("\(number)", on: "\(number / 100 * 100 + (number + 1) % 100)", "qcow2") }
+        for number in 0..<1000 {
+            try headerOnly("\(number)", on: "\(number / 100 * 100 + (number + 1) % 100)", "qcow2")
+        }
         let clock = ContinuousClock()
         var listed: [Volume] = []
         let time = try clock.measure { listed = try pool.volumes() }
@@ -257,7 +276,8 @@ struct BackingChainTests {
         var formatBytes = Array(format.utf8)
         let length = formatBytes.count
         formatBytes += [UInt8](repeating: 0, count: (8 - length % 8) % 8)
-        let entry = Array(Self.bigEndian(0xE279_2ACA).suffix(4)) + Array(Self.bigEndian(UInt64(length)).suffix(4)) + formatBytes
+        let entry =
+            Array(Self.bigEndian(0xE279_2ACA).suffix(4)) + Array(Self.bigEndian(UInt64(length)).suffix(4)) + formatBytes
         let start = Int(bytes[103])
         bytes.replaceSubrange(start..<2048, with: (entry + bytes[start..<2048]).prefix(2048 - start))
         try scratch.write(bytes, to: "images/\(name)")

@@ -36,7 +36,7 @@ struct ImageVolumeTests {
         Variety("vpc", "subformat=fixed"), Variety("vpc", "subformat=fixed,force_size=on"), Variety("vdi"),
         Variety("vdi", "static=on", largest: 1 << 34), Variety("vhdx", largest: 64 << 40),
         Variety("vhdx", "subformat=fixed", largest: 1 << 34), Variety("vhdx", "block_size=1M,log_size=2M"),
-        Variety("qed", largest: 64 << 40), Variety("qed", "cluster_size=128k,table_size=1"), Variety("parallels"),
+        Variety("qed", largest: 64 << 40), Variety("qed", "cluster_size=128k"), Variety("parallels"),
         Variety("luks", largest: 1 << 40),
     ]
 
@@ -52,8 +52,14 @@ struct ImageVolumeTests {
             } else if !variety.options.isEmpty {
                 arguments += ["-o", variety.options]
             }
-            // What QEMU refuses to make is not compared.
-            guard try scratch.attempt("qemu-img", arguments + ["images/\(name)", "\(size)"]).status == 0 else {
+            // What QEMU refuses to make is not compared; it measures the processor for luks, and may fail to.
+            let tries = variety.format == "luks" ? 5 : 1
+            guard
+                try (0..<tries)
+                    .contains(where: { _ in
+                        try scratch.attempt("qemu-img", arguments + ["images/\(name)", "\(size)"]).status == 0
+                    })
+            else {
                 try? FileManager.default.removeItem(atPath: "\(scratch.path)/images/\(name)")
                 continue
             }
@@ -78,7 +84,9 @@ struct ImageVolumeTests {
             #expect(volume.image?.format.rawValue == theirs.format, context)
             #expect(volume.definition.format?.rawValue == (theirs.format == "luks" ? "raw" : theirs.format), context)
             #expect(volume.definition.encryption?.format == (theirs.format == "luks" ? .luks : nil), context)
-            #expect(volume.capacity.bytes == theirs.virtualSize, context)
+            // QEMU counts the sectors of a file.
+            let capacity = theirs.format == "luks" ? (volume.capacity.bytes + 511) / 512 * 512 : volume.capacity.bytes
+            #expect(capacity == theirs.virtualSize, context)
             #expect(volume.image?.isDirty == (theirs.dirtyFlag ?? false), context)
             #expect(volume.image?.isCorrupt == (theirs.specific?.data.corrupt ?? false), context)
             #expect(volume.image?.backing?.name == theirs.backingFile, context)
@@ -189,15 +197,24 @@ struct ImageVolumeTests {
         definition.name = "relative"
         definition.backingFile = BackingFile(path: "base")
         try pool.createVolume(definition)
-        #expect(try document("relative").contains("<backingStore>\n    <path>@/images/base</path>\n    <format type='raw'/>"))
+        #expect(
+            try document("relative")
+                .contains("<backingStore>\n    <path>@/images/base</path>\n    <format type='raw'/>")
+        )
         definition = VolumeDefinition("old", 1 << 20, .qcow2)
         definition.compatibility = "0.10"
         try pool.createVolume(definition)
         #expect(try document("old").contains("<compat>0.10</compat>") && !document("old").contains("features"))
         try pool.createVolume(VolumeDefinition("new", 1 << 20, .qcow2))
-        #expect(try document("new").contains("<compat>1.1</compat>\n    <clusterSize unit='B'>65536</clusterSize>\n    <features/>"))
+        #expect(
+            try document("new")
+                .contains("<compat>1.1</compat>\n    <clusterSize unit='B'>65536</clusterSize>\n    <features/>")
+        )
         let again = try VolumeDefinition(xml: pool.volume(named: "top").xml())
-        #expect(again.features == [.lazyRefcounts] && again.clusterSize == ByteCount(4096) && again.capacity == .mebibytes(2))
+        #expect(
+            again.features == [.lazyRefcounts] && again.clusterSize == ByteCount(4096)
+                && again.capacity == .mebibytes(2)
+        )
     }
 
     // MARK: Who is believed
@@ -206,9 +223,18 @@ struct ImageVolumeTests {
     private func headers() throws -> [(format: String, bytes: [UInt8])] {
         try scratch.makeDisk("secret", size: 1 << 20, seed: 5)
         try scratch.qemuImage("create -f vmdk secret.vmdk 1M")
-        try scratch.run("qemu-img", ["create", "-f", "qcow2", "-b", "\(scratch.path)/secret", "-F", "raw", "header-qcow2"])
-        try scratch.run("qemu-img", ["create", "-f", "qcow", "-b", "\(scratch.path)/secret", "-F", "raw", "header-qcow"])
-        try scratch.run("qemu-img", ["create", "-f", "vmdk", "-b", "\(scratch.path)/secret.vmdk", "-F", "vmdk", "header-vmdk"])
+        try scratch.run(
+            "qemu-img",
+            ["create", "-f", "qcow2", "-b", "\(scratch.path)/secret", "-F", "raw", "header-qcow2"]
+        )
+        try scratch.run(
+            "qemu-img",
+            ["create", "-f", "qcow", "-b", "\(scratch.path)/secret", "-F", "raw", "header-qcow"]
+        )
+        try scratch.run(
+            "qemu-img",
+            ["create", "-f", "vmdk", "-b", "\(scratch.path)/secret.vmdk", "-F", "vmdk", "header-vmdk"]
+        )
         try scratch.qemuImage("create -f vpc header-vpc 100M")
         try scratch.qemuImage("create -f vpc -o subformat=fixed,force_size=on header-fixed 1M")
         let flat = """
@@ -249,13 +275,21 @@ struct ImageVolumeTests {
                     #expect(volume.formatOrigin == .declared && volume.problem == nil, "\(name)")
                     #expect(volume.capacity.bytes == UInt64(size) && volume.definition.backingFile == nil, "\(name)")
                     for target in [VolumeFormat.raw, .qcow2] {
-                        try pool.cloneVolume(VolumeReference(pool: "images", name: name), as: VolumeDefinition("copy", nil, target))
-                        try scratch.run("qemu-img", ["convert", "-f", target.rawValue, "-O", "raw", "images/copy", "content"])
+                        try pool.cloneVolume(
+                            VolumeReference(pool: "images", name: name),
+                            as: VolumeDefinition("copy", nil, target)
+                        )
+                        try scratch.run(
+                            "qemu-img",
+                            ["convert", "-f", target.rawValue, "-O", "raw", "images/copy", "content"]
+                        )
                         #expect(try scratch.bytes("content") == scratch.bytes("images/\(name)"), "\(name)")
                         try pool.deleteVolume(named: "copy")
                     }
                     let map = try pool.mapVolume(named: name)
-                    #expect(map.layers.count == 1 && map.entries.allSatisfy { $0.file == nil || $0.file == volume.path })
+                    #expect(
+                        map.layers.count == 1 && map.entries.allSatisfy { $0.file == nil || $0.file == volume.path }
+                    )
                     #expect(try pool.checkVolume(named: name).isClean)
                     try pool.resizeVolume(named: name, to: VolumeSize(ByteCount(UInt64(size) + 512)))
                     #expect(try pool.volume(named: name).physicalSize.bytes == UInt64(size) + 512)
@@ -292,7 +326,10 @@ struct ImageVolumeTests {
             try pool.deleteVolume(named: "copy")
         }
         // Where nobody knows the format of a backing file it is guessed, and nothing below it is believed.
-        try scratch.run("qemu-img", ["create", "-f", "qcow2", "-u", "-b", "guessed", "-F", "raw", "images/on-guessed", "1M"])
+        try scratch.run(
+            "qemu-img",
+            ["create", "-f", "qcow2", "-u", "-b", "guessed", "-F", "raw", "images/on-guessed", "1M"]
+        )
         // QEMU no longer makes images that do not say it: the extension that does becomes the end of all.
         let bytes = try scratch.bytes("images/on-guessed")
         let mark = try #require((0..<1024).first { bytes[$0..<$0 + 4].elementsEqual([0xE2, 0x79, 0x2A, 0xCA]) })
@@ -330,14 +367,18 @@ struct ImageVolumeTests {
         try scratch.qemuImage("create -f qcow2 images/image 1M")
         for (name, format, code) in [
             ("disk", "qcow2", StorageError.Code.damagedImage), ("image", "vmdk", .damagedImage),
-            ("image", "dir", .invalidArgument), ("image", "nonsense", .invalidArgument), ("absent", "raw", .volumeNotFound),
+            ("image", "dir", .invalidArgument), ("image", "nonsense", .invalidArgument),
+            ("absent", "raw", .volumeNotFound),
         ] {
             let error = scratch.refusal("\(name) \(format)") {
                 try pool.declareVolume(named: name, format: VolumeFormat(rawValue: format))
             }
             #expect(error?.code == code, "\(name) \(format): \(error?.description ?? "")")
         }
-        try FileManager.default.createDirectory(atPath: "\(scratch.path)/images/folder", withIntermediateDirectories: false)
+        try FileManager.default.createDirectory(
+            atPath: "\(scratch.path)/images/folder",
+            withIntermediateDirectories: false
+        )
         #expect(scratch.refusal { try pool.declareVolume(named: "folder", format: .raw) }?.code == .notSupported)
         #expect(try pool.volumes().map(\.formatOrigin) == [.probed, nil, .probed])
         try pool.declareVolume(named: "image", format: .qcow2)
@@ -357,8 +398,10 @@ struct ImageVolumeTests {
     // MARK: Resize
 
     static let resizable: [(String, String)] = [
-        ("raw", ""), ("qcow2", ""), ("qcow2", "cluster_size=512"), ("qcow2", "extended_l2=on,cluster_size=64k"), ("vdi", ""),
-        ("vmdk", ""), ("vmdk", "subformat=monolithicFlat"), ("vpc", "force_size=on"), ("vpc", "subformat=fixed,force_size=on"),
+        ("raw", ""), ("qcow2", ""), ("qcow2", "cluster_size=512"), ("qcow2", "extended_l2=on,cluster_size=64k"),
+        ("vdi", ""),
+        ("vmdk", ""), ("vmdk", "subformat=monolithicFlat"), ("vpc", "force_size=on"),
+        ("vpc", "subformat=fixed,force_size=on"),
         ("vhdx", ""), ("vhdx", "subformat=fixed"),
     ]
 
@@ -368,7 +411,8 @@ struct ImageVolumeTests {
         let option = options.isEmpty ? "" : "-o \(options)"
         try scratch.qemuImage("convert -f raw -O \(format) \(option) disk images/theirs.img")
         var definition = VolumeDefinition("ours.img", nil, VolumeFormat(rawValue: format))
-        definition.subformat = options.split(separator: ",").first { $0.hasPrefix("subformat=") }.map { String($0.dropFirst(10)) }
+        definition.subformat = options.split(separator: ",").first { $0.hasPrefix("subformat=") }
+            .map { String($0.dropFirst(10)) }
         try pool.cloneVolume(VolumeReference(pool: "images", name: "theirs.img"), as: definition)
         for name in ["theirs.img", "ours.img"] {
             for size in [4 << 20, 3 << 30] as [UInt64] where !options.contains("fixed") || size < 1 << 30 {
@@ -397,7 +441,10 @@ struct ImageVolumeTests {
         let used = scratch.refusal {
             try pool.resizeVolume(named: "image", to: VolumeSize(.mebibytes(1), allowsShrinking: true))
         }
-        #expect(used?.message.contains("it holds data at guest offset 5242880, behind the new end") == true, "\(used?.description ?? "")")
+        #expect(
+            used?.message.contains("it holds data at guest offset 5242880, behind the new end") == true,
+            "\(used?.description ?? "")"
+        )
         #expect(try pool.volume(named: "image").capacity == .mebibytes(6))
         let allocating = scratch.refusal {
             try pool.resizeVolume(named: "image", to: VolumeSize(.mebibytes(7), allocates: true))
@@ -407,7 +454,8 @@ struct ImageVolumeTests {
         let snapshots = scratch.refusal { try pool.resizeVolume(named: "image", to: VolumeSize(.mebibytes(7))) }
         #expect(snapshots?.message.contains("it has 1 internal snapshots") == true)
         for (format, options) in [
-            ("qcow", ""), ("qed", ""), ("vmdk", "-o subformat=streamOptimized"), ("vmdk", "-o subformat=twoGbMaxExtentFlat"),
+            ("qcow", ""), ("qed", ""), ("vmdk", "-o subformat=streamOptimized"),
+            ("vmdk", "-o subformat=twoGbMaxExtentFlat"),
             ("parallels", ""),
         ] {
             try scratch.qemuImage("create -f \(format) \(options) images/fixed 10M")
@@ -425,7 +473,9 @@ struct ImageVolumeTests {
     @Test(arguments: ["qcow2", "vmdk"]) func aLargerBackingFileDoesNotShowThrough(format: String) throws {
         let pool = try scratch.runningPool()
         try scratch.qemuImage("create -f \(format) images/base 8M")
-        try scratch.qemuImage("create -f \(format) -b base -F \(format) images/small \(format == "qcow2" ? "4M" : "8M")")
+        try scratch.qemuImage(
+            "create -f \(format) -b base -F \(format) images/small \(format == "qcow2" ? "4M" : "8M")"
+        )
         if format == "vmdk" { try scratch.qemuImage("resize -f vmdk images/base 12M", expecting: [0, 1]) }
         if format == "qcow2" {
             let error = scratch.refusal { try pool.resizeVolume(named: "small", to: VolumeSize(.mebibytes(6))) }
@@ -472,8 +522,14 @@ struct ImageVolumeTests {
         try scratch.makeDisk("images/base", size: 3 << 20, seed: 9)
         try scratch.qemuImage("create -f qcow2 -b base -F raw images/middle 4M")
         try scratch.qemuImage("create -f qcow2 -b middle -F qcow2 images/top 5M")
-        try scratch.run("qemu-io", ["-f", "qcow2", "-c", "write -P 3 1M 128k", "-c", "write -z 2M 256k", "images/middle"])
-        try scratch.run("qemu-io", ["-f", "qcow2", "-c", "write -P 4 4M 300k", "-c", "write -z 512k 64k", "images/top"])
+        try scratch.run(
+            "qemu-io",
+            ["-f", "qcow2", "-c", "write -P 3 1M 128k", "-c", "write -z 2M 256k", "images/middle"]
+        )
+        try scratch.run(
+            "qemu-io",
+            ["-f", "qcow2", "-c", "write -P 4 4M 300k", "-c", "write -z 512k 64k", "images/top"]
+        )
         struct Entry: Decodable {
             let start, length: UInt64
             let depth: Int

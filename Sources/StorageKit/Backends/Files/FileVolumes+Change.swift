@@ -67,7 +67,8 @@ extension FileVolumes {
                 throw StorageError(
                     error.code,
                     error.message,
-                    hint: "volume '\(name)' is removed, and what it had in '\(file.printable)' is a volume of its own now",
+                    hint:
+                        "volume '\(name)' is removed, and what it had in '\(file.printable)' is a volume of its own now",
                     context: error.context,
                     cause: error.cause
                 )
