@@ -36,7 +36,7 @@ struct ImageVolumeTests {
         Variety("vpc", "subformat=fixed"), Variety("vpc", "subformat=fixed,force_size=on"), Variety("vdi"),
         Variety("vdi", "static=on", largest: 1 << 34), Variety("vhdx", largest: 64 << 40),
         Variety("vhdx", "subformat=fixed", largest: 1 << 34), Variety("vhdx", "block_size=1M,log_size=2M"),
-        Variety("qed", largest: 64 << 40), Variety("qed", "cluster_size=128k,table_size=1"), Variety("parallels"),
+        Variety("qed", largest: 64 << 40), Variety("qed", "cluster_size=128k"), Variety("parallels"),
         Variety("luks", largest: 1 << 40),
     ]
 
@@ -52,8 +52,14 @@ struct ImageVolumeTests {
             } else if !variety.options.isEmpty {
                 arguments += ["-o", variety.options]
             }
-            // What QEMU refuses to make is not compared.
-            guard try scratch.attempt("qemu-img", arguments + ["images/\(name)", "\(size)"]).status == 0 else {
+            // What QEMU refuses to make is not compared; it measures the processor for luks, and may fail to.
+            let tries = variety.format == "luks" ? 5 : 1
+            guard
+                try (0..<tries)
+                    .contains(where: { _ in
+                        try scratch.attempt("qemu-img", arguments + ["images/\(name)", "\(size)"]).status == 0
+                    })
+            else {
                 try? FileManager.default.removeItem(atPath: "\(scratch.path)/images/\(name)")
                 continue
             }
@@ -78,7 +84,9 @@ struct ImageVolumeTests {
             #expect(volume.image?.format.rawValue == theirs.format, context)
             #expect(volume.definition.format?.rawValue == (theirs.format == "luks" ? "raw" : theirs.format), context)
             #expect(volume.definition.encryption?.format == (theirs.format == "luks" ? .luks : nil), context)
-            #expect(volume.capacity.bytes == theirs.virtualSize, context)
+            // QEMU counts the sectors of a file.
+            let capacity = theirs.format == "luks" ? (volume.capacity.bytes + 511) / 512 * 512 : volume.capacity.bytes
+            #expect(capacity == theirs.virtualSize, context)
             #expect(volume.image?.isDirty == (theirs.dirtyFlag ?? false), context)
             #expect(volume.image?.isCorrupt == (theirs.specific?.data.corrupt ?? false), context)
             #expect(volume.image?.backing?.name == theirs.backingFile, context)

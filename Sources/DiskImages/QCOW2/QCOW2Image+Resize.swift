@@ -149,15 +149,29 @@ struct QCOW2Allocator {
             header.refcountTableOffset = newTable.cluster * size
             header.refcountTableClusters = UInt32(newTable.count)
         } else {
-            for number in newBlocks {
-                var bytes = [UInt8](repeating: 0, count: 8)
-                bytes.store(bigEndian: table[number], at: 0)
-                try file.file.write(bytes, 0..<8, at: header.refcountTableOffset + UInt64(number) * 8)
-            }
+            try write(newBlocks: newBlocks, table: table)
         }
         try file.file.synchronize()
         return start * size
     }
+
+    /// The entries of new refcount blocks, the last ones first: a block's own cluster is counted in itself or in a later one.
+    ///
+    /// A sector is written at once, and lasts before the one before it.
+    private func write(newBlocks: [Int], table: [UInt64]) throws(StorageError) {
+        var rest = newBlocks.sorted()
+        while let last = rest.last {
+            let sector = last / Self.entriesPerSector * Self.entriesPerSector
+            let first = rest.first { $0 >= sector } ?? last
+            var bytes = [UInt8](repeating: 0, count: (last + 1 - first) * 8)
+            for number in first...last { bytes.store(bigEndian: table[number], at: (number - first) * 8) }
+            try file.file.write(bytes, 0..<bytes.count, at: header.refcountTableOffset + UInt64(first) * 8)
+            rest.removeAll { $0 >= sector }
+            if !rest.isEmpty { try file.file.synchronize() }
+        }
+    }
+
+    private static let entriesPerSector = 512 / 8
 
     /// Counts of 1: in the blocks that are, and in new ones, which last before the table refers to them.
     private func write(

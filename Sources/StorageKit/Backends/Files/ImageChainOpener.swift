@@ -26,6 +26,14 @@ struct ImageChainOpener: Sendable {
         }
         let record = try VolumeRecord.read(of: file, named: name, in: volumes.directory)
         let content = try ImageFile(file, isChanging: isWritten)
+        if let declared = record.declaredFormat?.imageFormat, let given, given != declared {
+            throw StorageError(
+                .invalidArgument,
+                "'\(content.path)' was made as \(declared), and is taken for \(given) where it is a backing file",
+                hint: "declare it as what it is with vol-declare",
+                context: StorageError.Context(path: content.path)
+            )
+        }
         let format: ImageFormat
         if let known = record.declaredFormat?.imageFormat ?? given {
             format = known
