@@ -2,6 +2,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 SWIFT ?= swift
+FUZZ_SECONDS ?= 60
 RELEASE = -c release --static-swift-stdlib -Xlinker -s
 PROGRAM = .build/release/storlib
 
@@ -12,7 +13,7 @@ zshdir = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 fishdir = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 unitdir = $(DESTDIR)$(PREFIX)/lib/systemd/system
 
-.PHONY: help demo test release no-traits sanitize lint format docs bench install uninstall clean
+.PHONY: help demo test release no-traits sanitize fuzz lint format docs bench install uninstall clean
 
 help:
 	@echo "make demo        build, and run the main job on a scratch folder"
@@ -20,6 +21,7 @@ help:
 	@echo "make release     build the program, with Swift's runtime inside"
 	@echo "make no-traits   build without the backends that are built on C libraries of their own"
 	@echo "make sanitize    run the library's tests under the address sanitizer, without traits"
+	@echo "make fuzz        try hostile images of each format, for FUZZ_SECONDS each (default 60)"
 	@echo "make lint        check the format; make format mends it"
 	@echo "make docs        build the documentation"
 	@echo "make bench       measure, beside the peers that are installed"
@@ -41,6 +43,13 @@ no-traits:
 	scripts/install-dependencies
 	$(SWIFT) build --disable-default-traits --scratch-path .build-no-traits
 
+# The address sanitizer is not with it: the fuzzer then gets no feedback.
+fuzz:
+	scripts/install-dependencies
+	STORLIB_FUZZ=1 $(SWIFT) build -c release --sanitize=fuzzer --disable-default-traits --scratch-path .build-fuzz \
+		--product imagefuzz
+	Fuzz/run .build-fuzz/release/imagefuzz $(FUZZ_SECONDS) .build-fuzz/fuzz
+
 # Without traits: libparted, once a trait links it, is stopped by the sanitizer at its loading.
 sanitize:
 	scripts/install-dependencies test
@@ -49,10 +58,10 @@ sanitize:
 		--scratch-path .build-sanitize --filter "StorageBaseTests|StorageKitTests"
 
 lint:
-	$(SWIFT) format lint --strict --recursive Sources Tests Benchmarks/Sources Package.swift Benchmarks/Package.swift
+	$(SWIFT) format lint --strict --recursive Sources Tests Fuzz Benchmarks/Sources Package.swift Benchmarks/Package.swift
 
 format:
-	$(SWIFT) format --in-place --recursive Sources Tests Benchmarks/Sources Package.swift Benchmarks/Package.swift
+	$(SWIFT) format --in-place --recursive Sources Tests Fuzz Benchmarks/Sources Package.swift Benchmarks/Package.swift
 
 docs:
 	scripts/install-dependencies

@@ -38,6 +38,7 @@ let package = Package(
         .target(name: "StorageBase", dependencies: ["CLinux", systemPackage]),
         .target(name: "NameBasedUUID", dependencies: ["CLibUUID", "StorageBase"]),
         .target(name: "DiskImages", dependencies: ["CZlib", "CZstd", "StorageBase"]),
+        .target(name: "ImageTrials", dependencies: ["DiskImages", "StorageBase"], path: "Fuzz/ImageTrials"),
         .target(name: "XML", dependencies: ["CXML2", "StorageBase"]),
         .target(
             name: "StorageKit",
@@ -47,7 +48,11 @@ let package = Package(
         .executableTarget(name: "storlib", dependencies: ["StorageKit", argumentParser]),
 
         .testTarget(name: "StorageBaseTests", dependencies: ["StorageBase", "NameBasedUUID", "XML"]),
-        .testTarget(name: "DiskImagesTests", dependencies: ["DiskImages", "StorageBase"]),
+        .testTarget(
+            name: "DiskImagesTests",
+            dependencies: ["DiskImages", "ImageTrials", "StorageBase"],
+            exclude: ["Crashers"]
+        ),
         .testTarget(
             name: "StorageKitTests",
             dependencies: ["StorageKit", "StorageTesting"],
@@ -60,6 +65,17 @@ let package = Package(
 // Only those who build the documentation need the plugin (make docs).
 if Context.environment["STORLIB_DOCS"] != nil {
     package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"))
+}
+
+// libFuzzer has a main of its own, which only its sanitizer links (make fuzz).
+if Context.environment["STORLIB_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "imagefuzz",
+            dependencies: ["DiskImages", "ImageTrials", "StorageBase"],
+            path: "Fuzz/imagefuzz"
+        )
+    )
 }
 
 for target in package.targets where target.type != .system {

@@ -49,7 +49,9 @@ package final class ImageFile: Sendable {
     ) throws(StorageError) -> [UInt8] {
         let (end, overflow) = offset.addingReportingOverflow(UInt64(count))
         if !overflow, !isChanging, end <= UInt64(head.count) { return Array(head[Int(offset)..<Int(end)]) }
-        guard !overflow, isChanging || end <= size else { throw endsInside(what(), at: offset) }
+        guard !overflow, end <= (isChanging ? ByteCount.maximum.bytes : size) else {
+            throw endsInside(what(), at: offset)
+        }
         let bytes = try file.read(count: count, at: offset)
         guard bytes.count == count else { throw endsInside(what(), at: offset) }
         return bytes

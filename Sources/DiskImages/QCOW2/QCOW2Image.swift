@@ -151,7 +151,7 @@ package final class QCOW2Image: DiskImage {
         let first = (offset - start) / size
         let begin = start + first * size
         let kind = try cluster(entries[Int(first)], at: begin)
-        if case .compressed(let entry) = kind { return compressedExtent(entry, begin..<begin + size) }
+        if case .compressed(let entry) = kind { return compressedExtent(entry, begin..<min(begin + size, end)) }
         var next = begin + size
         while next < end {
             let following = try cluster(entries[Int((next - start) / size)], at: next)
@@ -182,7 +182,7 @@ package final class QCOW2Image: DiskImage {
         let index = (offset - start) / size
         let begin = start + index * size
         let cluster = try cluster(entries[Int(index) * 2], at: begin)
-        if case .compressed(let entry) = cluster { return compressedExtent(entry, begin..<begin + size) }
+        if case .compressed(let entry) = cluster { return compressedExtent(entry, begin..<min(begin + size, end)) }
         let bitmap = entries[Int(index) * 2 + 1]
         func kind(_ number: UInt64) throws(StorageError) -> Cluster {
             if bitmap >> (32 + number) & 1 != 0 { return .zero }

@@ -15,7 +15,7 @@ extension [UInt8] {
         (try? littleEndian(UInt32.self, at: Self.checksumOffset)) == checksum
     }
 
-    mutating func storeVHDXChecksum() {
+    package mutating func storeVHDXChecksum() {
         store(littleEndian: checksum, at: Self.checksumOffset)
     }
 }

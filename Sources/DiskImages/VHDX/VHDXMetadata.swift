@@ -76,7 +76,8 @@ struct VHDXMetadata {
     private struct Items {
         private let source: VHDXSource
         private let region: Range<UInt64>
-        private var items: [MicrosoftGUID: (offset: UInt32, length: UInt32)] = [:]
+        /// The ranges of the items, in the region.
+        private var items: [MicrosoftGUID: Range<UInt64>] = [:]
 
         init(_ source: VHDXSource, _ region: Range<UInt64>) throws(StorageError) {
             self.source = source
@@ -109,7 +110,12 @@ struct VHDXMetadata {
                 else {
                     throw file.damaged("an item of its metadata is outside of it", at: place)
                 }
-                guard items.updateValue((offset, length), forKey: guid) == nil else {
+                // A change of one would be a change of the other.
+                let range = UInt64(offset)..<UInt64(offset) + UInt64(length)
+                guard !items.values.contains(where: { range.overlaps($0) }) else {
+                    throw file.damaged("an item of its metadata overlaps another one", at: place)
+                }
+                guard items.updateValue(range, forKey: guid) == nil else {
                     throw file.damaged("an item of its metadata is there twice", at: place)
                 }
             }
@@ -119,7 +125,7 @@ struct VHDXMetadata {
             guard let item = items[guid] else {
                 throw source.file.damaged("its metadata lacks an item that must be there", at: region.lowerBound)
             }
-            return (region.lowerBound + UInt64(item.offset), item.length)
+            return (region.lowerBound + item.lowerBound, UInt32(item.upperBound - item.lowerBound))
         }
 
         func offset(of guid: MicrosoftGUID) throws(StorageError) -> UInt64 { try item(guid).offset }

@@ -96,8 +96,9 @@ extension VMDKImage: ResizableImage {
         then rest: () throws(StorageError) -> Void
     ) throws(StorageError) {
         let text = descriptor.resized(to: sectors)
-        // Both fill the same bytes, so that no part of the longer one stays behind the other.
-        let length = max(text.count, descriptor.text.count)
+        // Both fill the same bytes, so that no part of the longer one stays behind the other, and where the text ends is seen.
+        let room = embedding.map { Int(clamping: $0.header.descriptorSectors) * 512 } ?? .max
+        let length = min(max(text.count, descriptor.text.count) + 1, room)
         let fill = offset == 0 ? UInt8(ascii: "\n") : 0
         func padded(_ text: [UInt8]) -> [UInt8] { text + [UInt8](repeating: fill, count: length - text.count) }
         do throws(StorageError) {
