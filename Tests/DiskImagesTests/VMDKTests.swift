@@ -143,7 +143,10 @@ struct VMDKTests {
         refuses(.notSupported) { ($0.backing, $0.subformat) = (.init(name: "base.vmdk"), "streamOptimized") }
         refuses(.invalidArgument) { $0.backing = .init(name: "base.qcow2", format: .qcow2) }
         refuses(.invalidName) { $0.backing = .init(name: "a\"b.vmdk") }
-        refuses(.invalidName) { $0.name = "a\nRW 1 FLAT \"/etc/passwd\" 0" }
+        refuses(.invalidName) {
+            $0.subformat = "monolithicFlat"
+            $0.name = "a\nRW 1 FLAT \"/etc/passwd\" 0"
+        }
     }
 
     // MARK: Made by QEMU, read here
