@@ -113,8 +113,10 @@ struct InterruptionTests {
         check: (Outcome, [String: String], [String: String], [String: String], String) throws -> Void
     ) throws {
         var interruptions = 0
-        for systemCall in scenario.calls {
-            for number in 1...40 {
+        let whole = Session()
+        for line in scenario.setUp { try whole.succeed(line) }
+        for (systemCall, count) in try counts(of: scenario.calls, whole, scenario.command) {
+            for number in 1...count {
                 let session = Session()
                 for line in scenario.setUp { try session.succeed(line) }
                 let before = try session.snapshot()
@@ -133,6 +135,20 @@ struct InterruptionTests {
             }
         }
         #expect(interruptions >= 4, "\(scenario.command) was interrupted \(interruptions) times only")
+    }
+
+    /// How often a command makes each of some system calls, at most 40 times, of those that it makes.
+    private func counts(of calls: [String], _ session: Session, _ command: String) throws -> [(String, Int)] {
+        let log = session.path + "/strace"
+        let arguments = ["-f", "-o", log, "-e", "trace=\(calls.joined(separator: ","))", storlibProgram]
+        let strace = try #require(findProgram("strace"))
+        let outcome = try run(strace, arguments + session.words(command), environment: session.environment)
+        try #require(outcome.status == 0, "\(command): \(outcome.error)")
+        let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
+        return calls.compactMap { call in
+            let count = lines.count { $0.contains(" \(call)(") }
+            return count == 0 ? nil : (call, min(count, 40))
+        }
     }
 
     /// Runs a command with an injection; nil where it does not meet it.
@@ -168,13 +184,16 @@ struct InterruptionTests {
         let image = try Self.image.get()
         let tool = try #require(findProgram("qemu-img"), "qemu-img is not installed")
         var interruptions = 0
-        for systemCall in ["pwrite64", "fsync", "ftruncate", "fsetxattr"] {
-            for number in 1...40 {
-                let session = Session()
-                try session.succeed("pool-define-as images dir --target @/images")
-                try session.succeed("pool-start images --build")
+        func start() throws -> Session {
+            let session = Session()
+            for line in Self.running { try session.succeed(line) }
+            try image.write(to: URL(fileURLWithPath: session.path + "/images/a"))
+            return session
+        }
+        for (systemCall, count) in try counts(of: ["pwrite64", "fsync", "ftruncate", "fsetxattr"], start(), command) {
+            for number in 1...count {
+                let session = try start()
                 let path = session.path + "/images/a"
-                try image.write(to: URL(fileURLWithPath: path))
                 func disk() throws -> Data {
                     let outcome = try run(tool, ["convert", "-f", "qcow2", "-O", "raw", path, session.path + "/disk"])
                     try #require(outcome.status == 0, "\(outcome)")

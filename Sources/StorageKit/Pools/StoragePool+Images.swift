@@ -3,11 +3,13 @@ extension StoragePool {
     /// Makes a volume in this pool that holds what a guest sees of another one, of this pool or of any other that runs.
     ///
     /// It blocks while the data is copied. Backing files are flattened; holes stay holes; where the file system lets files
-    /// share extents, and the format stays, nothing is copied.
+    /// share extents, and the format stays, nothing is copied. Nobody can change the source and its backing files by way of
+    /// storlib meanwhile.
     ///
     /// - Parameters:
     ///   - source: The volume that is copied.
     ///   - definition: What the new volume is; without a capacity it has that of the source, without a format its format.
+    ///     What is allocated is what holds data, or what ``VolumeDefinition/preallocation`` says; its allocation is not looked at.
     ///   - progress: Hears of the bytes of the guest's disk that are done.
     ///   - cancellation: Stops the copying; nothing is left of it.
     /// - Throws: `StorageError` with code `volumeExists`, `noSpace`, `busy` where somebody writes to the source,
