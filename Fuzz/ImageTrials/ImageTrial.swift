@@ -19,18 +19,20 @@ package struct ImageTrial {
 
     /// What a listing may take for one file.
     package static let describingLimit = Duration.milliseconds(10)
-    /// What looks at all tables may take long, and is to end when it is asked to.
-    private static let timeLimit = Duration.milliseconds(50)
     private static let extentLimit = 300
     private static let expansionLimit: UInt64 = 16 << 20
 
+    private let timeLimit: Duration
     private var expandedLength: UInt64 = 0
 
     /// Tries all with a file that is open for reading and writing.
     ///
-    /// - Parameter format: The format of which it is said to be.
-    package init(_ file: consuming OpenFile, as format: ImageFormat) {
+    /// - Parameters:
+    ///   - format: The format of which it is said to be.
+    ///   - timeLimit: When what looks at all tables, which may take long, is asked to end.
+    package init(_ file: consuming OpenFile, as format: ImageFormat, timeLimit: Duration = .seconds(2)) {
         self.format = format
+        self.timeLimit = timeLimit
         do throws(StorageError) {
             let copy = try file.duplicate()
             try read(ImageFile(file))
@@ -118,7 +120,7 @@ package struct ImageTrial {
     private mutating func lookAtTables(of image: any DiskImage) -> ImageCheck? {
         var check = ImageCheck()
         do throws(StorageError) {
-            try Self.cancelling { cancellation throws(StorageError) in
+            try cancelling { cancellation throws(StorageError) in
                 try image.check(&check, cancellation: cancellation)
             }
             return check
@@ -129,11 +131,11 @@ package struct ImageTrial {
     }
 
     /// Asks what takes long to end.
-    private static func cancelling<Value>(
+    private func cancelling<Value>(
         _ body: (Cancellation) throws(StorageError) -> Value
     ) throws(StorageError) -> Value {
         let cancellation = Cancellation()
-        let timer = Task.detached {
+        let timer = Task.detached { [timeLimit] in
             try await Task.sleep(for: timeLimit)
             cancellation.cancel()
         }
@@ -160,7 +162,7 @@ extension ImageTrial {
     private mutating func repair(_ file: borrowing OpenFile) throws(StorageError) {
         guard let image = try reopen(file) as? any RepairableImage else { return }
         do throws(StorageError) {
-            let count = try Self.cancelling { cancellation throws(StorageError) in
+            let count = try cancelling { cancellation throws(StorageError) in
                 try image.repairLeaks(cancellation: cancellation)
             }
             guard count > 0, let repaired = try reopen(file) else { return }
@@ -176,7 +178,7 @@ extension ImageTrial {
         guard let image = try reopen(file) as? any ResizableImage else { return }
         do throws(StorageError) {
             try image.validateResize(to: size)
-            try Self.cancelling { cancellation throws(StorageError) in
+            try cancelling { cancellation throws(StorageError) in
                 try image.resize(to: size, cancellation: cancellation)
             }
         } catch {

@@ -8,8 +8,8 @@ package import StorageBase
 /// significant byte first.
 package struct PackedImage {
     package static let sectorSize = 512
-    /// Files are of at most 64 MiB, so that what takes long takes long for what they contain, and not for their length.
-    package static let maximumSize: UInt64 = 64 << 20
+    /// Files are of at most 16 MiB, so that what takes long takes long for what they contain, and not for their length.
+    package static let maximumSize: UInt64 = 16 << 20
     private static let keepsChecksums: UInt64 = 1 << 63
 
     package let bytes: [UInt8]

@@ -178,6 +178,60 @@ struct HostileImageTests {
     }
 }
 
+/// Headers that are as long as a format lets them be, and of nothing but work.
+extension HostileImageTests {
+    private func luks2(_ metadata: String) -> [UInt8] {
+        let length = 4 << 20
+        var bytes = [UInt8](repeating: 0, count: length)
+        bytes.store(Array("LUKS".utf8) + [0xBA, 0xBE, 0, 2], at: 0)
+        bytes.store(bigEndian: UInt64(length), at: 8)
+        bytes.store(metadata.utf8.prefix(length - 4096), at: 4096)
+        return bytes
+    }
+
+    private func vmdk(_ line: String) -> [UInt8] {
+        let head = "# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\ncreateType=\"custom\"\n"
+        let count = (1 << 20 - head.utf8.count) / line.utf8.count
+        return Array((head + String(repeating: line, count: count)).utf8)
+    }
+
+    /// Without the optimiser the same takes some twenty times as long.
+    private var limit: Duration {
+        #if DEBUG
+        ImageTrial.describingLimit * 20
+        #else
+        ImageTrial.describingLimit
+        #endif
+    }
+
+    @Test func theLongestHeadersAreReadInTime() throws {
+        let count = 4 << 20
+        let headers: [(what: String, format: ImageFormat, bytes: [UInt8])] = [
+            ("segments", .luks2, luks2("{\"segments\":{" + String(repeating: "\"0\":{},", count: count / 7))),
+            ("keys", .luks2, luks2("{" + String(repeating: "\"a\":1,", count: count / 6))),
+            ("values", .luks2, luks2("{\"a\":[" + String(repeating: "1,", count: count / 2))),
+            ("depth", .luks2, luks2(String(repeating: "{\"a\":", count: count / 5))),
+            ("text", .luks2, luks2("{\"" + String(repeating: "x", count: count))),
+            ("space", .luks2, luks2("{" + String(repeating: " ", count: count))),
+            ("empty lines", .vmdk, vmdk("\n")), ("lines", .vmdk, vmdk(String(repeating: "x", count: 64) + "\n")),
+            ("one line", .vmdk, vmdk("x")), ("blanks", .vmdk, vmdk(" ")),
+            ("values", .vmdk, vmdk("CID=" + String(repeating: "f", count: 60) + "\n")),
+            ("extents", .vmdk, vmdk("RW 1 FLAT \"" + String(repeating: "x", count: 110) + "\" 0\n")),
+            ("long names", .vmdk, vmdk("RW 1 FLAT \"" + String(repeating: "x", count: 1020) + "\" 0\n")),
+        ]
+        for (what, format, bytes) in headers {
+            func file() throws -> OpenFile {
+                let file = try OpenFile("/dev/shm", [.readWrite, .unnamed], mode: 0o600)
+                try file.write(bytes)
+                return file
+            }
+            let times = try (0..<5).map { _ in ImageTrial(try file(), as: format).describing }.sorted()
+            print("\(format), \(what): \(times[2]), at most \(times[4])")
+            #expect(times[2] <= limit, "\(format), \(what): \(times)")
+        }
+    }
+}
+
 /// What is of qcow2 alone.
 extension HostileImageTests {
     private func qcow2(clusterSize: UInt64) throws(StorageError) -> ImageFile {

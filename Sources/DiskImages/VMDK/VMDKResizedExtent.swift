@@ -25,6 +25,7 @@ struct VMDKResizedExtent {
         fileSize = extent.file.size
         if sectors < oldHeader.capacity { try validateShrinking() }
         if sectors > oldHeader.capacity { cutGrain = try findCutGrain() }
+        try validatePlaces()
         guard header.tableCount > oldHeader.tableCount else { return }
         // Grains begin at multiples of their size; the last one can reach behind the end of a file that ends elsewhere.
         var end = Self.aligned(VMDKHeader.sectors(of: fileSize), to: header.grainSectors)
@@ -47,6 +48,35 @@ struct VMDKResizedExtent {
 
     private static func aligned(_ sector: UInt64, to unit: UInt64) -> UInt64 {
         VMDKHeader.quotient(sector, unit) * unit
+    }
+
+    /// What is written to may not be something else, too.
+    private func validatePlaces() throws(StorageError) {
+        var used = VMDKSectorRuns()
+        used.add(0, count: 1)
+        used.add(oldHeader.descriptorOffset, count: oldHeader.descriptorSectors)
+        for directory in try directories() {
+            used.add(directory.offset, count: oldHeader.directorySectors)
+            if let table = directory.entries.last, table != 0 { used.add(UInt64(table), count: oldHeader.tableSectors) }
+        }
+        if let cutGrain { used.add(cutGrain, count: oldHeader.grainSectors) }
+        var overlap: UInt64?
+        used.findOverlaps { overlap = overlap ?? $0 }
+        if let overlap {
+            throw file.damaged(
+                "the header, the descriptor or a table overlaps another",
+                at: overlap * VMDKHeader.sectorSize
+            )
+        }
+    }
+
+    private func directories() throws(StorageError) -> [(offset: UInt64, entries: [UInt32])] {
+        var directories = [(oldHeader.directoryOffset, extent.directory)]
+        if oldHeader.hasRedundantTables {
+            let offset = oldHeader.redundantDirectoryOffset
+            directories.append((offset, try VMDKSparseExtent.directory(at: offset, file, oldHeader)))
+        }
+        return directories
     }
 
     /// Nothing of what is cut may be in use.
@@ -126,10 +156,7 @@ struct VMDKResizedExtent {
             try file.file.write(zeros, 0..<zeros.count, at: (cutGrain + rest) * VMDKHeader.sectorSize)
         }
         guard let last = extent.directory.indices.last else { return }
-        try clearTable(extent.directory[last], last)
-        guard header.hasRedundantTables else { return }
-        let redundant = try VMDKSparseExtent.directory(at: oldHeader.redundantDirectoryOffset, file, oldHeader)
-        try clearTable(redundant[last], last)
+        for directory in try directories() { try clearTable(directory.entries[last], last) }
     }
 
     private func clearTable(_ sector: UInt32, _ index: Int) throws(StorageError) {
