@@ -277,11 +277,12 @@ struct CloneTests {
             refused(VolumeDefinition("copy", nil), of: VolumeReference(pool: "other", name: "a"))?.code
                 == .poolNotRunning
         )
+        try scratch.run("truncate", ["-s", "40M", "images/luks"])
+        try scratch.write("secret", to: "key")
         try scratch.run(
-            "qemu-img",
+            "../sbin/cryptsetup",
             [
-                "create", "-f", "luks", "--object", "secret,id=s,data=x", "-o", "key-secret=s,iter-time=10",
-                "images/luks", "1M",
+                "luksFormat", "-q", "--type", "luks1", "--pbkdf-force-iterations", "1000", "images/luks", "key",
             ]
         )
         let luks = refused(VolumeDefinition("copy", nil), of: VolumeReference(pool: "images", name: "luks"))
